@@ -2,7 +2,7 @@
 
 import os
 
-from common.cli import end_quietly
+from common.cli import end_quietly, need_temporary_folder
 
 # Before torch loads OpenMP: threads that wait must not spin. With more threads than cores, as when two trials with
 # torch's default run side by side, spinning takes a hundred times as long as the work.
@@ -13,3 +13,4 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 end_quietly()
+need_temporary_folder()

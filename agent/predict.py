@@ -5,7 +5,6 @@ upright and at the photograph's own size. The model is an Artifact, a checkpoint
 """
 
 import argparse
-import contextlib
 import errno
 import glob
 import itertools
@@ -30,6 +29,7 @@ from torch import Tensor
 from agent.inference import load
 from agent.inference.average import Member, binarize, expected_iou, logits_of
 from agent.inference.load import ModelError
+from agent.lifecycle.failures import is_out_of_memory
 from agent.training import performance
 from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
@@ -151,7 +151,7 @@ def _probability(text: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> int:
-    tasks, problems = make_tasks(options.photographs, options.out, options.probabilities)
+    tasks, problems, passed_over = make_tasks(options.photographs, options.out, options.probabilities)
     if options.out.exists() and not options.out.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(options.out))
     device = performance.best_device()
@@ -160,7 +160,7 @@ def _run(options: argparse.Namespace) -> int:
     if model.pixel_range:
         print(describe_range(model.pixel_range), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    for told in (*problems, *_passed_over(options.photographs, options.out)):
+    for told in (*problems, *passed_over):
         print(f"agent.predict: {told}", file=sys.stderr, flush=True)
     failed, sure = 0, {}
     batch_size = options.batch_size or BATCH[device.type]
@@ -198,17 +198,22 @@ def _model(options: argparse.Namespace, device: torch.device) -> Model:
     return Model(tuple(members), options.tta, options.threshold, ranges[0])
 
 
-def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str]]:
-    """The photographs that the names mean, each once, with their output files; and the faults of the other names.
+def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str], list[str]]:
+    """Photographs that the names mean, each once, with their output files; faults of other names; what is passed over.
+
+    The last is a line for each folder with more in it than photographs and `out`.
 
     Raises:
         UsageError: no name means a file; two photographs, or a photograph and a mask, would be one file.
     """
     files: dict[Path, Path] = {}
-    problems = []
+    problems, passed_over = [], {}
     for name in names:
         try:
-            files |= {path.resolve(): path for path in _find_photographs(name)}
+            found, others = _find_photographs(name)
+            files |= {path.resolve(): path for path in found}
+            if ignored := [path for path in others if not (path.is_dir() and out.is_dir() and path.samefile(out))]:
+                passed_over[Path(name).resolve()] = layout.describe_ignored(ignored)
         except UsageError as error:
             problems.append(str(error))
         except (OSError, ValueError, RuntimeError) as error:  # such as a loop of links
@@ -234,13 +239,14 @@ def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> 
                 raise UsageError(
                     f"{other} and {task.photograph} would both become {target}: rename one, or give each its own -o"
                 )
-    return tasks, problems
+    return tasks, problems, list(passed_over.values())
 
 
-def _find_photographs(name: str) -> list[Path]:
-    path = Path(name)
+def _find_photographs(name: str) -> tuple[list[Path], list[Path]]:
+    """The photographs that a name means, and what a folder holds beside them."""
+    path, others = Path(name), list[Path]()
     if path.is_dir():
-        files = layout.photographs(path)
+        files, others = layout.photographs(path)
     elif path.exists() or path.is_symlink():
         files = [path]
     else:
@@ -248,15 +254,7 @@ def _find_photographs(name: str) -> list[Path]:
     if not files:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
         raise UsageError(f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict")
-    return files
-
-
-def _passed_over(names: Sequence[str], out: Path) -> Iterator[str]:
-    """A line for each folder with more in it than photographs and the folder of the masks."""
-    for name in names:
-        with contextlib.suppress(OSError, ValueError, RuntimeError):  # `make_tasks` has named the fault
-            if ignored := [path for path in layout.passed_over(Path(name)) if path.resolve() != out.resolve()]:
-                yield layout.describe_ignored(ignored)
+    return files, others
 
 
 def _glob(pattern: str) -> list[str]:
@@ -336,7 +334,7 @@ def _write_prediction(task: Task, pixels: Pixels, logits: Tensor, threshold: flo
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if is_out_of_memory(error):
         return "there is too little memory: a smaller --batch-size needs less"
     text = getattr(error, "strerror", None) or " ".join(str(error).split())[:160].rstrip(".")
     return text or type(error).__name__

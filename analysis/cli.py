@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from analysis import AnalysisError
@@ -64,19 +65,20 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
     """Pull, compare and write, as `main`, from parsed arguments; an `AnalysisError` becomes a line and exit 1."""
 
     def command() -> int:
-        study = pull(options.paths)
-        say(f"{prog}: comparing {len(study.runs)} runs …")
-        comparison = compare(study, options.metric_definition, options.margin)
-        line = shlex.join([*prog.split(), *options.paths, *non_default_options(options)])
         out = options.out or default_folder(options.paths)
-        make_folder(out)
-        for writer in writers:
-            files = writer(study, comparison, out, line)
-            if len(files) == 1:
-                print(f"wrote {files[0]}")
-            elif files:
-                names = ", ".join(file.name for file in files)
-                print(textwrap.fill(f"wrote into {out}: {names}", TERMINAL_WIDTH, break_on_hyphens=False))
+        with writing(out):
+            study = pull(options.paths)
+            say(f"{prog}: comparing {len(study.runs)} runs …")
+            comparison = compare(study, options.metric_definition, options.margin)
+            line = shlex.join([*prog.split(), *options.paths, *non_default_options(options)])
+            make_folder(out)
+            for writer in writers:
+                files = writer(study, comparison, out, line)
+                if len(files) == 1:
+                    print(f"wrote {files[0]}")
+                elif files:
+                    names = ", ".join(file.name for file in files)
+                    print(textwrap.fill(f"wrote into {out}: {names}", TERMINAL_WIDTH, break_on_hyphens=False))
         return 0
 
     return exit_code(prog, command, {AnalysisError: 1})
@@ -119,6 +121,16 @@ def default_folder(paths: Sequence[str]) -> Path:
     if len(name) > LONGEST:
         name = name[: LONGEST - 9] + "-" + hashlib.sha256("\n".join(paths).encode()).hexdigest()[:8]
     return LATEST.parent / name
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raises `AnalysisError` for an OSError of the block: it names the file, or `folder` if the error names none."""
+    try:
+        yield
+    except OSError as error:
+        file, reason = error.filename or folder, error.strerror or error
+        raise AnalysisError(f"{file} cannot be written ({reason}): make room or give another --out.") from None
 
 
 def make_folder(folder: Path) -> None:

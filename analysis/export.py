@@ -6,6 +6,7 @@ Name such a folder beside a sweep, and the parts of a study that several machine
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from analysis.cli import main
@@ -15,10 +16,17 @@ from analysis.pull.study import Study
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Write every table and mask of the study, and the command that exported it."""
+    """Write every table and mask of the study, and the command that exported it.
+
+    Where a path is `out` itself, which is replaced, the paths that `out` came from stand in its place.
+    """
+    words: list[str] = []
+    for word in shlex.split(command):
+        place = study_folder.place(word) if word in study.given else None
+        words += (place and place.samefile(out) and study_folder.origins(out)) or [word]
     tables = {name: getattr(study, name) for name in ("runs", "left_out", "history", "scores")}
     remarks = [remark for remark in study.remarks if remark != study_folder.WITHOUT]
-    facts = {"command": command, "remarks": remarks, "sweeps": study.sweeps}
+    facts = {"command": shlex.join(dict.fromkeys(words)), "remarks": remarks, "sweeps": study.sweeps}
     return study_folder.write(tables, facts, study.predictions, out)
 
 

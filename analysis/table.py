@@ -34,6 +34,7 @@ from analysis.tables.sheets import (
     texts,
     verdicts,
 )
+from common.files import write_text
 from common.text import TERMINAL_WIDTH, plural
 
 TESTED_BY = {"best_loss": "loss", "best_iou": "IoU"}
@@ -177,12 +178,12 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
     """Writes comparison.csv, .md, .tex, .html and overfitting.csv into `out` and prints the table."""
     pages = {"md": markdown, "tex": latex, "html": html}
     files = [out / f"comparison.{ending}" for ending in ("csv", *pages)]
-    comparison.table.to_csv(files[0], index=False)
+    write_text(files[0], comparison.table.to_csv(index=False))
     for file, make in zip(files[1:], pages.values(), strict=True):
-        file.write_text(make(comparison, command))
+        write_text(file, make(comparison, command))
     curves = out / "overfitting.csv"
     owners = comparison.runs[["run_id", "model", "split", "repeat"]]
-    owners.merge(comparison.curves, on="run_id").to_csv(curves, index=False)
+    write_text(curves, owners.merge(comparison.curves, on="run_id").to_csv(index=False))
     print(terminal(comparison) + "\n")
     return [*files, curves]
 
@@ -191,7 +192,7 @@ def print_published(value: Decimal, study: Study, comparison: Comparison, out: P
     """Prints the definition and checkpoint closest to a published IoU, and writes published.csv."""
     file = out / "published.csv"
     found = published.candidates(comparison.scores, float(value))
-    found.to_csv(file, index=False)
+    write_text(file, found.to_csv(index=False))
     print(textwrap.fill(published.sentence(found, value), TERMINAL_WIDTH) + "\n")
     return [file]
 

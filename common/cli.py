@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn
@@ -100,10 +101,29 @@ def end_quietly() -> None:
         signal.signal(signal.SIGINT, _leave)
 
 
+def need_temporary_folder() -> None:
+    """End `python -m` with one line where no folder takes temporary files: importing wandb would fail with a traceback.
+
+    To be called when its package is imported; does nothing outside of `python -m`.
+    """
+    if sys.argv[:1] != ["-m"]:
+        return
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        reason = "no folder takes temporary files: free some disk, or name a folder in TMPDIR"
+        print(f"{_command()}: {reason}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _command() -> str:
+    """The module that `python -m` was told to run."""
+    words = sys.orig_argv
+    return words[words.index("-m") + 1] if "-m" in words[:-1] else "the command"
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     if hasattr(sys.modules["__main__"], "main"):
         raise KeyboardInterrupt
-    words = sys.orig_argv
-    command = words[words.index("-m") + 1] if "-m" in words[:-1] else "the command"
-    print(f"{command}: ended before it began", file=sys.stderr, flush=True)
+    print(f"{_command()}: ended before it began", file=sys.stderr, flush=True)
     os._exit(130)

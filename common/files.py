@@ -29,18 +29,22 @@ def replacing(path: Path, *, sync: bool = False, mode: int = 0o666) -> Iterator[
 def beside(path: Path) -> Iterator[Path]:
     """A name in the same folder, for a file, folder or link that takes the name `path` when the block ends.
 
-    When the block raises, the thing of this name is removed and `path` stays as it was. Raises OSError.
+    When the block raises, the thing of this name is removed and `path` stays as it was. Raises OSError, which names
+    `path`.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             if unfinished.is_dir() and not unfinished.is_symlink():
                 shutil.rmtree(unfinished)
             else:
                 unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and str(error.filename or unfinished) == str(unfinished):
+            error.filename = str(path)
+            del error.filename2
         raise
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import cv2
 import numpy as np
 
 from data import duplicates, masks, pixels
@@ -121,7 +122,24 @@ def read_pairs(
     keep: Callable[[Item, np.ndarray, np.ndarray], T],
     score_size: int | None = None,
 ) -> Contents[T]:
-    """Look at every pair at its own size, one after another, and keep only the value of `keep` for each."""
+    """Look at every pair at its own size, one after another, and keep only the value of `keep` for each.
+
+    Raises DataError with all problems, or when memory is used up.
+    """
+    try:
+        return _read_pairs(listing, image_size, keep, score_size)
+    except (MemoryError, cv2.error) as error:
+        if not pixels.is_out_of_memory(error):
+            raise
+        size = f" at {image_size}x{image_size} pixels" if image_size else ""
+        raise DataError(
+            [f"the images need more memory{size} than there is: free some, or take fewer or smaller images."]
+        ) from None
+
+
+def _read_pairs(
+    listing: Listing, image_size: int | None, keep: Callable[[Item, np.ndarray, np.ndarray], T], score_size: int | None
+) -> Contents[T]:
     problems = list(listing.problems)
     warnings: list[Problem | str] = []
     pixel_range = pixels.find_range(item.image for item in listing.items if item.image)

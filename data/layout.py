@@ -316,16 +316,10 @@ def _check_groups(path: Path, items: list[Item], listing: Listing) -> list[Item]
     return items
 
 
-def photographs(folder: Path) -> list[Path]:
-    """Picture files of a folder itself, hidden ones left out, in natural order (2 before 10)."""
-    return _pictures(folder, Listing())
-
-
-def passed_over(folder: Path) -> list[Path]:
-    """Folders and other files beside the `photographs` of a folder, hidden ones left out; nothing if it is none."""
+def photographs(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Picture files of a folder itself, in natural order (2 before 10), and all else in it; hidden ones left out."""
     listing = Listing()
-    _pictures(folder if folder.is_dir() else None, listing)
-    return listing.ignored
+    return _pictures(folder, listing), listing.ignored
 
 
 def describe_ignored(paths: Sequence[Path]) -> str:

@@ -91,6 +91,9 @@ def read(
     except FileError as error:
         problems.append(error.of(path))
         return None
+    except MemoryError:
+        problems.append(Problem(path, *pixels.TOO_LARGE))
+        return None
     values[value].append(path)
     pixels.warn_of_pages(path, warnings)
     return mask

@@ -22,13 +22,14 @@ DEEP_MODES = ("I", "F")
 
 UNREADABLE = "cannot be read as an image"
 REMEDY = "export it again as PNG or JPEG"
+TOO_LARGE = ("needs more memory than there is", "free some, or make it smaller")
 
 
 def decode(path: Path) -> np.ndarray:
     """Grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4) of the first page, upright as the EXIF orientation says.
 
     Of 8 bits or less uint8, 0 to 255; else the values of the file, in its own type.
-    Raises FileError when it cannot be read, for any reason.
+    Raises FileError when it cannot be read, for any reason but MemoryError.
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
@@ -36,8 +37,15 @@ def decode(path: Path) -> np.ndarray:
             array = channels(picture)
             orientation = _orientation(picture)
         return _upright(_deep_colour(path) if deep_colour else array, orientation)
+    except MemoryError:
+        raise
     except Exception as error:  # decoders of foreign bytes raise countless errors
         raise FileError(UNREADABLE, REMEDY, _reason(path, error)) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had, by NumPy, Pillow or OpenCV."""
+    return isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
 
 
 def channels(picture: Image.Image) -> np.ndarray:
@@ -71,6 +79,9 @@ def read(
         image = to_rgb(array, pixel_range)
     except FileError as error:
         problems.append(error.of(path))
+        return None
+    except MemoryError:
+        problems.append(Problem(path, *TOO_LARGE))
         return None
     if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
         remedy = "if it should not be, export all photographs with one range of values"

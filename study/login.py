@@ -93,7 +93,7 @@ def embedded_server(folder: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
     with (folder / "server.log").open("a+", errors="replace") as log:
         began = log.tell()
-        with processes.child_process(command, os.environ, stdout=log) as process:
+        with processes.child_process(command, os.environ, stdout=log, ends_with_us=True) as process:
             while (running := _running(folder)) is None:
                 if process.poll() is not None:
                     log.seek(began)

@@ -1,6 +1,7 @@
 """Processes of a study: started with the environment they need, and stopped again with their descendants."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import IO
 import psutil
 
 from common.environment import ROOT, private_wandb
+from common.parent import end_with_parent
 
 GRACE_SECONDS = 60
 """Time from SIGTERM to SIGKILL of a process: a fleet gives its trials 45."""
@@ -42,8 +44,13 @@ def child_process(
     env: Mapping[str, str],
     stdout: IO[str] | int = subprocess.PIPE,
     stderr: IO[str] | int = subprocess.STDOUT,
+    *,
+    ends_with_us: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process in a session of its own; stopped at the end of the block. The terminal's Ctrl-C does not reach it."""
+    """A process in a session of its own; stopped at the end of the block. The terminal's Ctrl-C does not reach it.
+
+    With `ends_with_us` it gets SIGTERM when this process is killed (Linux).
+    """
     process = None
     try:
         with delay_signals():
@@ -57,6 +64,7 @@ def child_process(
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                preexec_fn=functools.partial(end_with_parent, signal.SIGTERM, os.getpid()) if ends_with_us else None,
             )
         yield process
     finally:

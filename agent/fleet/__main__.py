@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SweepError, DeviceError, SlurmError) as error:
         refuse(str(error), program)
         return 1
+    except OSError as error:
+        refuse(f"{error.filename or sweep_setup.state_folder()} cannot be written: {error.strerror or error}", program)
+        return 1
     except SweepDone as news:
         print(news)
         return 0

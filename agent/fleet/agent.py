@@ -23,6 +23,7 @@ from agent.fleet import crashes, journal, launch
 from agent.fleet.journal import Claim, Trial
 from agent.fleet.sweep_client import Sweep
 from common.names import BadName
+from common.parent import adopt_orphans
 from common.retry import doubling, retry
 from common.wandb_api import NotFound, RequestRefused, ServerUnavailable
 
@@ -80,7 +81,7 @@ class Agent:
 
     def work(self) -> int:
         """Run trials until the sweep is over or a signal comes; the exit code of the process."""
-        launch.adopt_orphans()
+        adopt_orphans()
         self.wake = self._handle_signals()
         try:
             while not self.stopping and not self.leaving:
@@ -91,11 +92,15 @@ class Agent:
         except RequestRefused as error:
             self.emit("refused", reason=str(error))
             return 1
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self.emit("refused", reason=f"no trial can go on: {where}{error.strerror or error}")
+            return 1
         self.emit("done", over=not self.stopping and not self.leaving)
         return 0
 
     def _handle_signals(self) -> int:
-        """Have every signal wake `_sleep`; returns the descriptor that it reads."""
+        """Have every signal wake `_sleep`, and let in a SIGTERM that waited; returns the descriptor that it reads."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
@@ -111,6 +116,7 @@ class Agent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGUSR1, leave)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         return reading
 
     def _sleep(self, seconds: float) -> None:

@@ -136,7 +136,7 @@ class Display:
             if not line.run:
                 line.state = "away"
             return
-        if line.note:
+        if line.note and (state in ("back", "waiting") or (state == "trial" and not line.run)):  # it has answered
             self.message(f"agent {number}: the server is back")
             line.note = ""
         if state == "back":

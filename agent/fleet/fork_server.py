@@ -29,6 +29,7 @@ import psutil
 from agent.fleet import launch
 from agent.fleet.agent import ORPHAN_SECONDS, Agent, FleetSettings
 from agent.fleet.sweep_client import Sweep
+from common.parent import adopt_orphans, end_with_parent
 
 TRIAL_IMPORTS = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),
@@ -91,11 +92,13 @@ class ForkServer:
 
     def _start(self, number: int, env: dict[str, str]) -> None:
         parent = os.getpid()
+        # A SIGTERM in the first moments waits until the agent can note it: here it is ignored.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                launch.end_with_parent(signal.SIGTERM, parent)
+                end_with_parent(signal.SIGTERM, parent)
                 nothing = os.open(os.devnull, os.O_RDONLY)
                 os.dup2(nothing, 0)
                 code = Agent(number, self.plan, {**os.environ, **env}, self.events).work()
@@ -104,6 +107,7 @@ class ForkServer:
             finally:
                 sys.stderr.flush()
                 os._exit(code)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.agents[pid] = number
 
     def _reap(self) -> None:
@@ -132,7 +136,7 @@ def emit(events: int, **news: Any) -> None:
 def main() -> int:
     events = os.dup(1)
     os.dup2(2, 1)
-    launch.adopt_orphans()
+    adopt_orphans()
     # Slurm sends SIGTERM to every process of a job; only the supervisor acts on it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

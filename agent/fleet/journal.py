@@ -54,7 +54,7 @@ class Claim:
 
     def delete(self) -> None:
         """Forget a trial that is over: no fleet shall take it up again."""
-        with _exclusive_lock(self.folder):
+        with exclusive_lock(self.folder):
             (self.folder / f"{self.trial.run}.json").unlink(missing_ok=True)
             (self.folder / f"{self.trial.run}.lock").unlink(missing_ok=True)
         self.lock.close()
@@ -71,7 +71,7 @@ class Claim:
 
 def claim(folder: Path, trial: Trial) -> Claim | None:
     """The right to a trial that the sweep handed out; None if another process has it."""
-    with _exclusive_lock(folder):
+    with exclusive_lock(folder):
         lock = _lock(folder, trial.run)
         if lock is None:
             return None
@@ -84,7 +84,7 @@ def claim(folder: Path, trial: Trial) -> Claim | None:
 
 def claim_interrupted(folder: Path) -> Claim | None:
     """The right to an unfinished trial that no process works on any more; None if there is none."""
-    with _exclusive_lock(folder):
+    with exclusive_lock(folder):
         for trial in read_all(folder):
             lock = None if trial.put_off else _lock(folder, trial.run)
             if lock:
@@ -103,8 +103,8 @@ def read_unfinished(folder: Path) -> list[Trial]:
 
 
 @contextlib.contextmanager
-def _exclusive_lock(folder: Path) -> Iterator[None]:
-    """Keep others from taking or giving up a trial of this folder until the end of the block."""
+def exclusive_lock(folder: Path) -> Iterator[None]:
+    """Keep others from changing the entries of this folder until the end of the block. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -5,7 +5,6 @@ started as a plain process.
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -19,10 +18,10 @@ from typing import Any, NoReturn
 import psutil
 
 from agent import events
+from common.parent import end_with_parent
 from common.sweep_spec import DEFAULT_COMMAND
 
 TRAIN_MODULE = "agent.train"
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @dataclass(frozen=True)
@@ -179,18 +178,6 @@ def _execute(start: Launch) -> NoReturn:
         os._exit(127)
 
 
-def end_with_parent(number: int, parent: int) -> None:
-    """Have the system send this process a signal when `parent` dies; Linux only, elsewhere nothing happens."""
-    _prctl(PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
-
-
-def adopt_orphans() -> None:
-    """Descendants whose parent has died become children of this process; Linux only."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
 def kill_family(pid: int) -> None:
     """SIGKILL to all descendants of a process, those with a session of their own included."""
     for _ in range(2):  # again, for processes started meanwhile
@@ -198,8 +185,3 @@ def kill_family(pid: int) -> None:
             for each in psutil.Process(pid).children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

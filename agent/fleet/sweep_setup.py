@@ -95,12 +95,15 @@ def _find(text: str, new: bool) -> SweepInfo:
         return fetch_info(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
     named = str(config.get("project") or project or "uncategorized")
     entity = str(config.get("entity") or entity)
-    memory = state_folder() / "made" / f"{_digest(base_url, entity, named, Path(text).read_text())}.json"
-    if not new and (earlier := _find_earlier(memory, key)):
-        return earlier
-    sweep = create(config, base_url, key, entity, named)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    journal.write_json(memory, asdict(sweep) | {"key": ""})
+    memories, made_of = state_folder() / "made", (entity, named, Path(text).read_text())
+    here, anywhere = _digest(base_url, *made_of), _digest(*made_of)
+    with journal.exclusive_lock(memories):  # of two fleets that start at once, one makes the sweep
+        if not new:
+            for memory in (*memories.glob(f"{here}*.json"), *memories.glob(f"*-{anywhere}.json")):
+                if earlier := _find_earlier(memory, base_url, key):
+                    return earlier
+        sweep = create(config, base_url, key, entity, named)
+        journal.write_json(memories / f"{here}-{anywhere}.json", asdict(sweep) | {"key": ""})
     return fetch_info(sweep, f"made the sweep {sweep.path} from {text}")
 
 
@@ -226,10 +229,10 @@ def _why_ended(sweep: Sweep, state: str, n_runs: int, expected: int | None) -> E
     return SweepError(f"sweep {sweep.path} was stopped with {many}: `wandb sweep --resume {sweep.path}` lets it go on")
 
 
-def _find_earlier(memory: Path, key: str) -> SweepInfo | None:
-    """The sweep that an earlier start made of the same file, if it is not done."""
+def _find_earlier(memory: Path, base_url: str, key: str) -> SweepInfo | None:
+    """The sweep that an earlier start made of the same file, if this server has it and it is not done."""
     try:
-        sweep = Sweep(**json.loads(memory.read_text()) | {"key": key})
+        sweep = Sweep(**json.loads(memory.read_text()) | {"base_url": base_url, "key": key})
         fields = sweep.fetch()
     except (OSError, ValueError, TypeError, RequestRefused):
         return None

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import torch
 
 from agent.config import Config
 from agent.lifecycle.state import STATE_FILE
+from data import pixels
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,7 +48,7 @@ def check_finite(config: Config, epoch: int, train_loss: float, val_loss: float)
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be had, on a GPU or elsewhere."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if isinstance(error, torch.OutOfMemoryError) or pixels.is_out_of_memory(error):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in OUT_OF_MEMORY)
 
@@ -56,7 +58,7 @@ def explain_errors(config: Config, device: torch.device, folder: Path) -> Iterat
     """Raise RunFailure instead of an error that says memory or disk is used up; `folder` is the run's own."""
     try:
         yield
-    except (OSError, RuntimeError, MemoryError) as error:
+    except (OSError, RuntimeError, MemoryError, cv2.error) as error:
         if is_out_of_memory(error):
             raise RunFailure(
                 f"out of memory on {device.type}: batch_size {config.batch_size} at image_size {config.image_size} "

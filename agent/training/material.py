@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from agent.config import Config
-from agent.lifecycle import disk
+from agent.lifecycle import disk, failures
 from agent.lifecycle.failures import RunFailure
 from agent.training import models, performance
 from agent.training.loop import Precision, n_steps
@@ -70,8 +70,9 @@ def prepare(config: Config, folder: Path) -> Material:
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     imagenet = "imagenet" if config.weights == "imagenet" else "none"
-    model = models.build(*named, imagenet, config.width, config.image_size)
-    model = performance.to_best_device(model, config.deterministic)
+    with failures.explain_errors(config, performance.best_device(), folder):
+        model = models.build(*named, imagenet, config.width, config.image_size)
+        model = performance.to_best_device(model, config.deterministic)
     return Material(config, dataset, model, time.monotonic() - started)
 
 

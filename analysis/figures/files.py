@@ -13,6 +13,7 @@ from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.mask_grid import MOST_MODELS, masks_figure
 from analysis.pull.study import Study
+from common.files import replacing
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
@@ -39,5 +40,6 @@ def write_hardest(study: Study, comparison: Comparison, out: Path, command: str)
 
 
 def _save(figure: Figure, file: Path) -> Path:
-    figure.savefig(file)
+    with replacing(file) as unfinished:
+        figure.savefig(unfinished, format="png")
     return file

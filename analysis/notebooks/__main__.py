@@ -16,11 +16,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from analysis import AnalysisError
-from analysis.cli import default_folder, make_folder
+from analysis.cli import default_folder, make_folder, writing
 from analysis.notebooks.cells import NOTEBOOKS
 from analysis.pull import study_folder
 from analysis.pull.login import resolve
 from common.cli import Parser, exit_code
+from common.files import write_text
 from common.wandb_api import CLOUD
 
 PROG = "python -m analysis.notebooks"
@@ -93,8 +94,9 @@ def write(options: argparse.Namespace) -> int:
     for number, name in enumerate(NOTEBOOKS, start=1):
         print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
         started, file = time.monotonic(), out / f"{name}.ipynb"
-        made = execute(notebook(name, options.paths or paths, out), out)
-        nbformat.write(made, file)
+        with writing(out):
+            made = execute(notebook(name, options.paths or paths, out), out)
+            write_text(file, nbformat.writes(made) + "\n")
         print(f"wrote {file} ({time.monotonic() - started:.0f} s)", flush=True)
     return 0
 

@@ -11,9 +11,11 @@ pages/NAME.png        pages of the server (`bench.page_pictures` writes them), f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,7 +27,7 @@ from PIL import Image
 from analysis import AnalysisError
 from analysis.pull.masks import Mask, Predictions
 from analysis.pull.predictions import LazyPredictions
-from common.files import write_text
+from common.files import replacing
 
 VERSION = 2
 FILE = "study.json"
@@ -54,24 +56,29 @@ def page(folder: str, name: str) -> Path | None:
 def write(
     tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], masks: Mapping[str, Predictions], folder: Path
 ) -> list[Path]:
-    """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`."""
+    """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`.
+
+    The folder may be the one that they are read from. Raises OSError; a study that was there before is then whole.
+    """
     (folder / "masks").mkdir(parents=True, exist_ok=True)
     index = {run_id: _write_masks(predicted, folder / "masks") for run_id, predicted in masks.items()}
-    written = [folder / f"{name}.parquet" for name in ("history", "scores")]
-    for file in written:
-        tables[file.stem].to_parquet(file, index=False)
-    contents = {name: tables[name].to_dict("records") for name in ("runs", "left_out")} | {"masks": index}
-    for name, content in (contents | {"study": {"version": VERSION, **facts}}).items():
+    contents = {f"{name}.parquet": bytes(tables[name].to_parquet(index=False)) for name in ("history", "scores")}
+    documents = {name: tables[name].to_dict("records") for name in ("runs", "left_out")} | {"masks": index}
+    for name, content in (documents | {"study": {"version": VERSION, **facts}}).items():
         text = json.dumps(content, indent=0, default=_plain)
-        written.append(folder / f"{name}.json")
-        write_text(written[-1], _without_places(text, tables["runs"]))
+        contents[f"{name}.json"] = _without_places(text, tables["runs"]).encode()
+    with contextlib.ExitStack() as stack:  # no file takes its name before all are written
+        for name, data in contents.items():
+            file = stack.enter_context(replacing(folder / name))
+            file.write(data)
+            file.flush()
     used = {
         name for run in index.values() for names in (run["truth"], *run["masks"].values()) for name in names.values()
     }
-    for file in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
-        if file.stem not in used:
-            file.unlink()
-    return [*written, folder / "masks"]
+    for mask in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
+        if mask.stem not in used:
+            mask.unlink()
+    return [*(folder / name for name in contents), folder / "masks"]
 
 
 def _without_places(text: str, runs: pd.DataFrame) -> str:
@@ -101,8 +108,18 @@ def _write_mask(mask: Mask, folder: Path) -> str:
     name = hashlib.sha256(content.getvalue()).hexdigest()[:16]
     file = folder / f"{name}{MASK_SUFFIX}"
     if not file.exists():
-        file.write_bytes(content.getvalue())
+        with replacing(file) as unfinished:
+            unfinished.write(content.getvalue())
     return name
+
+
+def origins(folder: Path) -> list[str]:
+    """The paths that the command named which exported the study in `folder`; none if it is unknown."""
+    try:
+        words = shlex.split(str(json.loads((folder / FILE).read_text()).get("command", "")))
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [word for word in words[3:] if not word.startswith("-")]
 
 
 def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], ExportedPredictions]:

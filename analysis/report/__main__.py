@@ -13,6 +13,7 @@ from analysis.pull.login import resolve
 from analysis.pull.study import Study
 from analysis.report.content import content
 from analysis.report.page import page
+from common.files import write_text
 
 PROG = "python -m analysis.report"
 
@@ -23,7 +24,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str, *, phot
     command += "" if photographs else " --no-photographs"
     photographs = photographs and not study.folder
     report = content(study, comparison, command)
-    file.write_text(page(study, comparison, report, photographs=photographs), encoding="utf-8")
+    write_text(file, page(study, comparison, report, photographs=photographs))
     return [file]
 
 

@@ -183,7 +183,7 @@ def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) ->
     for name in ("image-10.png", "image-2.png", "note.txt", ".hidden.png"):
         (tmp_path / name).touch()
     given = [str(tmp_path), str(tmp_path / "image-*.png"), str(tmp_path / "image-2.png")]
-    tasks, problems = predict.make_tasks(given, Path("out"))
+    tasks, problems, _ = predict.make_tasks(given, Path("out"))
     assert problems == []
     assert [task.photograph.name for task in tasks] == ["image-2.png", "image-10.png"]
     assert tasks[0].mask == Path("out/image-2.png")
@@ -237,13 +237,13 @@ def test_whatever_one_photograph_does_the_others_are_done(
 def test_what_is_passed_over_in_a_folder_is_named_and_any_name_gets_its_mask(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The folder of the masks is not named."""
+    """The folder of the masks is not named, and a folder that is given twice is told of once."""
     (tmp_path / "evening").mkdir()
     (tmp_path / "notes.pdf").touch()
     photograph(1).save(tmp_path / "b.png")
     (tmp_path / "b.png").rename(tmp_path / "\udcfc.png")
     for _ in range(2):
-        assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "masks")]) == 0
+        assert predict.main([str(model), str(tmp_path), f"{tmp_path}/.", "-o", str(tmp_path / "masks")]) == 0
         said = capsys.readouterr()
         passed = f"ignored, being no picture files: {tmp_path}/evening/, {tmp_path}/notes.pdf"
         assert said.err.splitlines() == [f"agent.predict: {passed}"]

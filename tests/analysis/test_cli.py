@@ -1,14 +1,19 @@
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from analysis import AnalysisError, cli
+from analysis import AnalysisError, cli, table
 from analysis.comparison.comparison import Comparison
+from analysis.figures import files
 from analysis.pull.study import Study
+from analysis.report.__main__ import write as write_report
 from tests.analysis.studies import MODELS, study
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +77,9 @@ def test_no_command_loads_what_it_does_not_need(tmp_path: Path) -> None:
     assert done.stdout == "set()\n"
 
 
+report = partial(write_report, photographs=True)
+
+
 def fake_pull(paths: list[str]) -> Study:
     return study(models=MODELS[:1])
 
@@ -132,6 +140,40 @@ def test_an_out_that_is_a_file_is_one_sentence(
     (tmp_path / "file").write_text("")
     assert cli.main("p", "words", [write_one], ["a/b", "--out", str(tmp_path / "file")]) == 1
     assert "give another --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("writer", "name"), [(table.write, "comparison.csv"), (files.write, "intervals.png"), (report, "report.html")]
+)
+def test_a_file_that_cannot_be_written_is_one_sentence_that_names_it(
+    writer: cli.Writer, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "pull", fake_pull)
+    (tmp_path / name).mkdir()
+    assert cli.main("p", "words", [writer], ["a/b", "--out", str(tmp_path)]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == f"p: {tmp_path / name} cannot be written (Is a directory): make room or give another --out."
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("writer", [table.write, files.write, report])
+def test_a_disk_that_is_full_leaves_the_files_that_were_there(
+    writer: cli.Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`capsys` keeps what is printed in memory, where the limit does not reach it."""
+    monkeypatch.setattr(cli, "pull", fake_pull)
+    assert cli.main("p", "words", [writer], ["a/b", "--out", str(tmp_path)]) == 0
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        assert cli.main("p", "words", [writer], ["a/b", "--out", str(tmp_path)]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert "(File too large): make room" in capsys.readouterr().err
 
 
 def test_a_sentence_from_a_writer_is_printed_after_what_was_written_before(

@@ -2,11 +2,17 @@
 
 import argparse
 import io
+import os
+import signal
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from common.cli import Parser, exit_code, number, whole_number
+from common.cli import Parser, exit_code, need_temporary_folder, number, whole_number
+from common.environment import ROOT
 
 
 @pytest.fixture
@@ -107,3 +113,33 @@ def test_an_error_that_has_a_code_is_one_line(
 def test_an_error_without_a_code_is_a_fault() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code("tool", lambda: 1 // 0, {OSError: 1})
+
+
+@pytest.mark.parametrize(
+    ("command", "imported"),
+    [("study", "wandb"), ("analysis", "pandas"), ("server", "uvicorn"), ("data", "numpy"), ("agent.train", "torch")],
+)
+def test_ctrl_c_while_a_command_imports_is_one_line(command: str, imported: str, tmp_path: Path) -> None:
+    (tmp_path / f"{imported}.py").write_text("import signal\nprint('importing', flush=True)\nsignal.pause()\n")
+    words = [sys.executable, "-m", command]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    started = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    assert started.stdout.readline() == "importing\n"
+    started.send_signal(signal.SIGINT)
+    assert started.communicate(timeout=60)[1] == f"{command}: ended before it began\n"
+    assert started.returncode == 130
+
+
+def test_without_a_folder_for_temporary_files_a_command_ends_before_its_imports(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "study"])
+    need_temporary_folder()
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    with pytest.raises(SystemExit, match="1"):
+        need_temporary_folder()
+    sentence = "study: no folder takes temporary files: free some disk, or name a folder in TMPDIR\n"
+    assert capsys.readouterr().err == sentence

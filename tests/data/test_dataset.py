@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from data.__main__ import main
 from data.dataset import Dataset, load_dataset
 from data.masks import to_mask
 from data.pixels import channels, to_rgb
+from data.problems import DataError
 from tests.data.folders import couple, handout, noise, save, square
 
 
@@ -226,6 +228,29 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path, capsys: p
     found = json.loads(capsys.readouterr().out)
     assert [found[name] for name in ("digest", "test_digest", "warnings")] == [loaded.digest, loaded.test_digest, []]
     assert found["text"] + "\n" == done.stdout
+
+
+def test_too_little_memory_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenCV has no room for images of the size that is asked for, or Pillow none for a photograph."""
+    handout(tmp_path)
+
+    def full(*_: object, **__: object) -> np.ndarray:
+        raise no_memory
+
+    with pytest.raises(cv2.error) as raised:
+        cv2.resize(np.zeros((1, 1), np.uint8), (2**31 - 1, 2**29))
+    no_memory: Exception = raised.value
+    monkeypatch.setattr(cv2, "resize", full)
+    with pytest.raises(DataError, match=r"^the images need more memory at 16384x16384 pixels than there is: free some"):
+        load_dataset(tmp_path, image_size=16384)
+    no_memory = MemoryError()
+    monkeypatch.setattr(pixels, "channels", full)
+    assert main([str(tmp_path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(list(tmp_path.rglob("*.png")))
+    assert all(line.endswith("needs more memory than there is: free some, or make it smaller.") for line in lines)
 
 
 def test_the_command_says_how_it_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

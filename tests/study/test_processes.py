@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.environment import ROOT
 from study import processes
 
 TREE = """
@@ -32,6 +33,27 @@ def test_descendants_end_with_their_parent_even_in_a_session_of_their_own(
         process.stdout.close()
     assert process.returncode is not None
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+STUDY = """
+import os, sys
+from study import processes
+child = [sys.executable, "-c", "import signal; signal.pause()"]
+with processes.child_process(child, os.environ, ends_with_us=True) as process:
+    print(process.pid, flush=True)
+    process.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process that its parent died")
+def test_the_server_of_a_study_that_is_killed_ends() -> None:
+    study = subprocess.Popen([sys.executable, "-c", STUDY], cwd=ROOT, stdout=subprocess.PIPE)
+    assert study.stdout is not None
+    with study.stdout as said:
+        server = psutil.Process(int(said.readline()))
+        study.kill()
+        study.wait()
+    assert not psutil.wait_procs([server], timeout=10)[1]
 
 
 def test_a_signal_while_a_process_starts_stops_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

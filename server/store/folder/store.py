@@ -67,6 +67,7 @@ class Store:
         self._writing = threading.RLock()
         self._durability = Durability(folder / f"{DATABASE}-wal")
         self._sweep_locks: dict[int, threading.RLock] = {}
+        self._address = ""
         self._lock_file = lock_folder(folder)
         try:
             permissions.tighten(folder)
@@ -126,10 +127,13 @@ class Store:
 
     def write_address(self, url: str) -> None:
         """Write the server's URL to the file `address`, for programs that know only the folder."""
-        permissions.write(self.folder / "address", f"{url}\n")
+        self._address = f"{url}\n"
+        permissions.write(self.folder / "address", self._address)
 
     def close(self) -> None:
-        (self.folder / "address").unlink(missing_ok=True)
+        address = self.folder / "address"
+        if address.is_file() and address.read_text() == self._address:  # not that of a folder in this one's place
+            address.unlink()
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()

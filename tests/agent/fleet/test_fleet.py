@@ -1,17 +1,20 @@
 """`python -m agent.fleet` from the outside."""
 
+import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from agent.fleet import sweep_setup
+from agent.fleet.__main__ import main
 from agent.fleet.sweep_client import Sweep
 from agent.fleet.sweep_setup import SweepDone, SweepError
 from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
@@ -228,6 +231,77 @@ def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pyte
     found = sweep_setup.fetch_info(Known("http://x", "k", "me", "p", "s1"), "working on it")
     assert "`wandb sweep --resume me/p/s1`" in found.news
     assert found.preempted == {"r1"}
+
+
+class Everywhere(Sweep):
+    """A sweep on the servers that have it."""
+
+    known: set[tuple[str, str]] = set()  # noqa: RUF012
+
+    def fetch(self) -> dict[str, object] | None:
+        state = {"state": "RUNNING", "config": "", "runCount": 0, "runCountExpected": 4}
+        return state if (self.base_url, self.name) in self.known else None
+
+    def fetch_runs(self, *states: str) -> set[str]:
+        return set()
+
+
+@pytest.fixture
+def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Sweep]:
+    """The sweep that one YAML file means to a fleet, by the address of its server."""
+    file = tmp_path / "sweep.yaml"
+    file.write_text("method: grid\nprogram: mine.py\nparameters: {seed: {values: [1]}}\n")
+    known: set[tuple[str, str]] = set()
+
+    def create(config: object, base_url: str, key: str, entity: str, project: str) -> Sweep:
+        with (tmp_path / "fleet" / "made" / "lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        known.add((base_url, f"s{len(known)}"))
+        return Everywhere(base_url, key, entity, project, f"s{len(known) - 1}")
+
+    def found(address: str) -> Sweep:
+        monkeypatch.setattr(sweep_setup, "login", lambda: (address, "k", "me", "p"))
+        return sweep_setup.find(str(file), new=False).sweep
+
+    monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path / "fleet"))
+    monkeypatch.setattr(Everywhere, "known", known)
+    monkeypatch.setattr(sweep_setup, "Sweep", Everywhere)
+    monkeypatch.setattr(sweep_setup, "create", create)
+    return found
+
+
+def test_a_sweep_is_made_while_other_fleets_wait_to_find_it(find: Callable[[str], Sweep]) -> None:
+    """`create` finds the lock held."""
+    assert [find("http://a").name for _ in range(2)] == ["s0", "s0"]
+
+
+def test_a_sweep_is_found_on_its_server_at_another_address_and_on_no_other_server(
+    find: Callable[[str], Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find("http://a:1").name == "s0"
+    assert find("http://b").name == "s1"
+    Everywhere.known.add(("http://a:2", "s0"))
+    assert find("http://a:2") == Everywhere("http://a:2", "k", "me", "p", "s0")
+    assert [find(address).name for address in ("http://a:1", "http://b")] == ["s0", "s1"]
+
+
+def test_a_journal_that_cannot_be_kept_is_one_sentence_before_a_sweep_is_made(
+    find: Callable[[str], Sweep], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fleet").write_text("")
+    monkeypatch.setattr(sweep_setup, "login", lambda: ("http://a", "k", "me", "p"))
+    assert main([str(tmp_path / "sweep.yaml")]) == 1
+    sentence = f"agent.fleet: {tmp_path / 'fleet' / 'made'} cannot be written: Not a directory\n"
+    assert capsys.readouterr().err == sentence
+    assert not Everywhere.known
+
+
+def test_an_agent_that_cannot_write_stops_the_fleet_with_the_reason(machine: Machine) -> None:
+    (machine.folder / "file").write_text("")
+    code, printed = machine.run(str(machine.sweep(seed=[1])), "--agents=1", WANDB_DIR=str(machine.folder / "file"))
+    assert code == 1
+    assert f"agent.fleet: no trial can go on: {machine.folder / 'file' / 'wandb'}: Not a directory" in printed
+    assert "another takes its place" not in printed
 
 
 def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The real thing: `agent.train` forked from the fork server, killed halfway, and finished under its own run id."""
 
+import json
 import os
 import re
 import shutil
@@ -180,6 +181,22 @@ def test_a_stop_in_the_first_moments_of_a_trial_waits_for_it(tmp_path: Path, mon
     launch.fork(launch.Launch([], None, {}, 1, tmp_path / "log"), warm=False, locked=0, close=[])
     assert signal.SIGTERM in blocked[0]
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_an_agent_that_is_to_end_in_its_first_moments_ends(tmp_path: Path) -> None:
+    """As when the fleet is killed while it warms up: the order to start is read, and then the end of the input."""
+    sweep = {"base_url": "http://127.0.0.1:9", "key": "k", "entity": "e", "project": "p", "name": "s"}
+    folders = {"folder": str(tmp_path), "logs": str(tmp_path)}
+    plan = {"sweep": sweep, "command": ["true"], "threads": 1, "grace": 0, **folders}
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.fleet.fork_server"],
+        input="".join(f"{json.dumps(order)}\n" for order in (plan, {"start": 1, "env": {}})),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {"agent": 1, "state": "gone", "code": 0}, done.stderr
 
 
 def test_a_parent_that_has_a_gpu_open_is_known(tmp_path: Path) -> None:

@@ -338,3 +338,12 @@ def test_a_server_that_is_away_is_told_once_and_shown_until_it_is_back() -> None
     away, back = said(made).splitlines()
     assert "agent 1: no answer from http://x (refused)" in away
     assert back.endswith("agent 1: the server is back")
+
+
+def test_a_trial_that_ends_while_the_server_is_away_does_not_bring_it_back(tmp_path: Path) -> None:
+    made = board(terminal=False)
+    begin(made, tmp_path)
+    made.handle(1, {"state": "away", "reason": "no answer", "again": 1})
+    for news in ({"state": "overdue"}, {"state": "killed"}, {"state": "put off"}):
+        made.handle(1, news)
+    assert "the server is back" not in said(made)

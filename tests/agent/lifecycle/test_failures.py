@@ -10,7 +10,8 @@ import torch
 
 from agent.config import parse
 from agent.lifecycle.failures import RunFailure, check_finite, explain_errors, is_out_of_memory
-from agent.training.material import check_batches
+from agent.training import models
+from agent.training.material import check_batches, prepare
 
 CONFIG = parse(["--width=4", "--learning_rate=0.5", "--batch_size=16", "--image_size=160"])
 CPU = torch.device("cpu")
@@ -48,6 +49,18 @@ def test_a_model_that_cannot_train_on_one_image_is_refused_and_on_two_is_not(fla
         check_batches(config, 1)
     check_batches(config, 2)
     check_batches(CONFIG, 1)
+
+
+def test_a_model_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(*words: object, **options: object) -> torch.nn.Module:
+        if torch.empty(0).is_meta:
+            return torch.nn.Linear(1, 1)
+        raise CPU_SHORTAGE
+
+    monkeypatch.setattr(models, "build", build)
+    config = parse(["--data=drawn", "--image_size=32", "--score_size=32"])
+    with pytest.raises(RunFailure, match=r"^out of memory on .*; take .* a smaller model$"):
+        prepare(config, tmp_path)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

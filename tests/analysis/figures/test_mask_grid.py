@@ -164,7 +164,7 @@ def test_the_command_draws_as_many_models_as_are_asked_for_and_says_how(
 ) -> None:
     figures: list[Figure] = []
     monkeypatch.setattr(cli, "pull", lambda paths: study())
-    monkeypatch.setattr(Figure, "savefig", lambda figure, file: figures.append(figure))
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, format: figures.append(figure))
     assert grids.main(["a/b", "--models", "2", "--out", str(tmp_path)]) == 0
     caption = figures[0].texts[0].get_text().replace("\n", " ")
     assert caption.startswith("2 of 8 models")

@@ -1,6 +1,9 @@
 """A study as a folder of data: the same tables and masks, no photograph, no server."""
 
+import errno
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +81,56 @@ def test_a_study_trained_in_parts_is_one_study_and_exports_as_one(made: Study, t
         assert sorted(found.predictions) == sorted(made.predictions)
         assert list(found.left_out["run_id"]) == ["other"]
         assert found.remarks == (f"1 of {len(made.runs) + 1} runs are left out: 1 crashed (other).", WITHOUT)
+
+
+def test_an_export_in_place_of_its_source_names_what_that_came_from(made: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    export.write(made, compare(made), folder, "python -m analysis.export a/b --margin=0.02")
+    for given, command in (
+        ([str(folder)], "python -m analysis.export a/b"),
+        ([str(folder), str(folder.parent / "two")], f"python -m analysis.export a/b {tmp_path / 'two'}"),
+    ):
+        assert cli.main("python -m analysis.export", "", [export.write], [*given, "--out", str(folder)]) == 0
+        assert json.loads((folder / "study.json").read_text())["command"] == command
+        export.write(made, compare(made), tmp_path / "two", "python -m analysis.export c/d")
+
+
+def test_an_export_that_ends_halfway_leaves_the_study_that_was_there(
+    made: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export.write(made, compare(made), tmp_path, "python -m analysis.export a/b")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.*")}
+    half = noisy(seeds=1, models=2)
+    monkeypatch.setattr(cli, "pull", lambda paths: half)
+    monkeypatch.setattr("common.files.os.open", full_at("study.json", os.open))
+    assert cli.main("p", "", [export.write], ["a/b", "--out", str(tmp_path)]) == 1
+    monkeypatch.undo()
+    assert before.items() <= {file: file.read_bytes() for file in tmp_path.rglob("*.*")}.items()
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "comparing" not in line]
+    assert line == f"p: {tmp_path / 'study.json'} cannot be written (No space left): make room or give another --out."
+
+
+def full_at(name: str, opened: Callable[..., int]) -> Callable[..., int]:
+    """`os.open` on a disk that is full when it comes to the file of this name."""
+
+    def open_or_fail(path: Path, *flags: int) -> int:
+        if name in str(path):
+            raise OSError(errno.ENOSPC, "No space left", str(path))
+        return opened(path, *flags)
+
+    return open_or_fail
+
+
+def test_a_mask_that_was_cut_off_is_not_taken_for_written(
+    made: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(file: int, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("common.files.os.fdopen", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        export.write(made, compare(made), tmp_path, "")
+    assert not list(tmp_path.rglob("*.tif"))
 
 
 def test_a_run_without_a_score_is_left_out_of_a_folder_as_of_a_server(made: Study, tmp_path: Path) -> None:

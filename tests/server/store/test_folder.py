@@ -45,6 +45,19 @@ def change(folder: Path, sql: str, *arguments: object) -> None:
     db.close()
 
 
+def test_a_store_leaves_the_address_of_a_server_in_its_place(tmp_path: Path) -> None:
+    """The folder was deleted while a server worked in it, and another server made a new one there."""
+    old = Store(tmp_path / "folder")
+    old.write_address("http://127.0.0.1:1")
+    shutil.rmtree(tmp_path / "folder")
+    new = Store(tmp_path / "folder")
+    new.write_address("http://127.0.0.1:2")
+    old.close()
+    assert (tmp_path / "folder" / "address").read_text() == "http://127.0.0.1:2\n"
+    new.close()
+    assert not (tmp_path / "folder" / "address").exists()
+
+
 def test_a_folder_that_is_whole_passes(folder: Path, capsys: Captured) -> None:
     assert check(folder, capsys) == (0, [f"{folder} is whole"])
 
