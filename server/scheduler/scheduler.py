@@ -11,7 +11,7 @@ from typing import Any
 
 from server import search
 from server.jsontext import config_values, get_path, load_object
-from server.scheduler.sweep_config import origin, origin_of, read_config, requeue, validate
+from server.scheduler.sweep_config import is_schedule_over, origin, origin_of, read_config, requeue, validate
 from server.search import PastRun
 from server.search.past_runs import IN_PROGRESS
 from server.settings import Settings
@@ -149,15 +149,17 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
         free = item["agent_id"] is None or now - item["agent_heartbeat_at"] > AGENT_SILENT
         if free and item["reported_at"] is None:
             return [_hand_out(store, sweep, item, agent, now)]
-    if origin(sweep) != "server":
+    if origin(sweep) == "server":
+        params = _suggest(store, sweep)
+        if params is not None:
+            return [_hand_out(store, sweep, add_run(store, sweep, params, "server"), agent, now)]
+    elif not is_schedule_over(sweep):
         return []
-    params = _suggest(store, sweep)
-    if params is not None:
-        return [_hand_out(store, sweep, add_run(store, sweep, params, "server"), agent, now)]
     if waiting or _may_be_resumed(store, sweep):
         return []
     with store.write() as db:
-        sweeps.change(db, sweep["id"], now, state="FINISHED")
+        if origin(sweep) == "server" or not sweeps.live_runs(db, sweep["id"]):
+            sweeps.change(db, sweep["id"], now, state="FINISHED")
     return [{"type": "exit"}]
 
 
@@ -294,9 +296,10 @@ def finish_if_done(store: Store, sweep_id: int) -> None:
     """Ends a sweep with all its runs, once none of them is under way."""
     with store.sweep_lock(sweep_id):
         sweep = sweeps.by_id(store.db, sweep_id)
-        if sweep["state"] != "RUNNING" or not _is_full(store, sweep):
-            return
         items = sweeps.suggestions(store.db, sweep_id)
+        all_handed = is_schedule_over(sweep) and all(item["handed_at"] is not None for item in items)
+        if sweep["state"] != "RUNNING" or not (all_handed or _is_full(store, sweep)):
+            return
         if any(item["run_state"] in IN_PROGRESS for item in items if item["handed_at"] is not None):
             return
         if _may_be_resumed(store, sweep):

@@ -464,7 +464,35 @@ def test_a_local_controller_schedules_stops_and_ends(store: Store) -> None:
     plan = {"earlystop": [command["run_id"]], "schedule": [{"id": "s2", "data": {"args": None}}]}
     controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
     assert log(store, command["run_id"], 1, loss=1.0) == {"stopped": True}
+    assert ask(store, agent(store, sweep)) == [{"type": "exit"}]
+    assert state(store, sweep) == "RUNNING"
+    finish(store, command["run_id"], 255)
     assert state(store, sweep) == "FINISHED"
+
+
+def test_a_run_that_the_local_controller_scheduled_is_handed_out_though_no_other_follows(store: Store) -> None:
+    sweep = make(store, "controller: {type: local}\n" + GRID)
+    one = agent(store, sweep)
+    for number, args in enumerate(({"lr": {"value": 0.5}}, {"lr": {"value": 0.6}}, None)):
+        plan = {"schedule": [{"id": f"s{number}", "data": {"args": args}}]}
+        controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    rates = []
+    for _ in range(2):
+        [command] = ask(store, one)
+        rates.append(command["args"]["lr"]["value"])
+        finish(store, command["run_id"])
+    assert rates == [0.5, 0.6]
+    assert state(store, sweep) == "FINISHED"
+    assert ask(store, one) == [{"type": "exit"}]
+
+
+def test_the_local_controller_finds_its_schedule_as_it_wrote_it(store: Store) -> None:
+    sweep = make(store, GRID, controller='{"type": "local"}')
+    plan = {"schedule": [{"id": "s1", "data": {"args": {"lr": {"value": 0.5}}}}]}
+    controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    kept = sweeps.by_id(store.db, sweep["id"])
+    assert json.loads(kept["controller"]) == plan | {"type": "local"}
+    assert sweep_config.origin(kept) == "controller"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
         raise Refused("a new sweep needs a configuration")
     if input.get("state") not in (None, "PENDING"):
         raise Refused(f"a new sweep is PENDING until its first agent comes, not {input['state']}")
+    controller.check(load_object(input.get("controller")))
     with ctx.store.write():
         project = ensure_project(ctx, input.get("entity_name"), input.get("project_name"))
         columns = ("description", "display_name", "controller", "scheduler", "prior_runs_filters")
