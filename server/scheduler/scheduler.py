@@ -6,7 +6,7 @@ never handed out twice, however many agents ask and however often an answer gets
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from server import search
@@ -15,7 +15,7 @@ from server.scheduler.sweep_config import is_schedule_over, origin, origin_of, r
 from server.search import PastRun
 from server.search.past_runs import IN_PROGRESS
 from server.settings import Settings
-from server.store import Refused, Row, Store, runs, sweeps
+from server.store import Refused, Row, Store, runs, streams, sweeps
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
@@ -279,10 +279,7 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
     """Takes note of the sweep's metric in new history rows (line, row), and decides which runs have to stop early."""
     sweep = sweeps.by_id(store.db, run["sweep_id"])
     config = read_config(sweep["config"])
-    metric = config.get("metric")
-    name = metric.get("name") if isinstance(metric, dict) else None
-    logged = [(line, get_path(row, name)) for line, row in rows] if isinstance(name, str) else []
-    values = [(line, float(value)) for line, value in logged if type(value) in (int, float)]
+    values = _metric_values(config, rows)
     if not values:
         return
     with store.sweep_lock(sweep["id"]):
@@ -290,6 +287,32 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
             before, after = sweeps.put_metric(db, run["id"], values)
         if origin(sweep) == "server" and search.should_check_stopping(config, before, after):
             _stop_early(store, sweep, config)
+
+
+def _metric_values(config: Mapping[str, Any], rows: Iterable[tuple[int, dict[str, Any]]]) -> list[tuple[int, float]]:
+    """(line, value) of the sweep's metric in rows of history."""
+    name = _metric_name(config)
+    logged = [(line, get_path(row, name)) for line, row in rows] if name is not None else []
+    return [(line, float(value)) for line, value in logged if type(value) in (int, float)]
+
+
+def _metric_name(config: Mapping[str, Any]) -> str | None:
+    metric = config.get("metric")
+    name = metric.get("name") if isinstance(metric, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def change_config(store: Store, sweep: Row, text: str) -> None:
+    """Replace the sweep's YAML, which has been validated; early stopping reads another metric from the histories."""
+    config = read_config(text)
+    with store.sweep_lock(sweep["id"]), store.write() as db:
+        sweeps.change(db, sweep["id"], store.clock(), config=text)
+        if _metric_name(config) == _metric_name(read_config(sweep["config"])):
+            return
+        for run_id in sweeps.run_ids(db, sweep["id"]):
+            pages = streams.history_pages(db, run_id, streams.PAGE)
+            rows = ((row["line"], load_object(row["content"])) for page in pages for row in page)
+            sweeps.replace_metric(db, run_id, _metric_values(config, rows))
 
 
 def finish_if_done(store: Store, sweep_id: int) -> None:

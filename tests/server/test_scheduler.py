@@ -9,6 +9,7 @@ import pytest
 
 from server import filestream
 from server.graphql import Context
+from server.graphql.context import global_id
 from server.scheduler import controller, scheduler, sweep_config
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
@@ -432,6 +433,21 @@ def test_hyperband_asks_the_run_first_and_its_agent_after_a_grace(store: Store, 
     stopped = sweeps.suggestions(store.db, sweep["id"])[2]
     assert stopped["run_state"] == "killed"
     assert stopped["stop_reason"]
+
+
+def test_a_sweep_that_is_updated_to_another_metric_compares_runs_by_that_one_from_their_first_rows(
+    context: Context,
+) -> None:
+    store = context.store
+    sweep = make(store, HYPERBAND)
+    names = [ask(store, agent(store, sweep))[0]["run_id"] for _ in range(2)]
+    for line in range(2):
+        for name, loss, iou in zip(names, (0.1, 0.9), (0.2, 0.8), strict=True):
+            log(store, name, line, loss=loss, val={"iou": iou})
+    text = HYPERBAND.replace("name: loss, goal: minimize", "name: val.iou, goal: maximize")
+    queries.mutate(context, "upsertSweep", "sweep { id }", id=global_id("Sweep", sweep["id"]), config=text)
+    past = scheduler.past_runs(store, sweeps.by_id(store.db, sweep["id"]))
+    assert [run.history for run in past] == [((1, 0.2), (2, 0.2)), ((1, 0.8), (2, 0.8))]
 
 
 def test_a_silent_run_crashes_but_not_because_the_server_was_off(store: Store, clock: Clock) -> None:

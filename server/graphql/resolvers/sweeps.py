@@ -46,8 +46,10 @@ def _update(ctx: Context, input: Row) -> Row:
     warnings: list[str] = []
     if input.get("config"):
         _, warnings = sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
-    columns = ("config", "description", "display_name", "scheduler", "prior_runs_filters")
+    columns = ("description", "display_name", "scheduler", "prior_runs_filters")
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
+        if input.get("config"):
+            scheduler.change_config(ctx.store, sweep, input["config"])
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
         if state not in (None, sweep["state"]):
             scheduler.set_state(ctx.store, sweep, state)
