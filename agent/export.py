@@ -55,12 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.out.is_dir():
-        raise OSError(f"{options.out} is a folder: name a file in it")
-    if options.out.exists() and Path(options.model).exists() and options.out.samefile(options.model):
-        raise OSError(f"{options.out} is the model itself: name another file")
     model = load.find(options.model, options.rule)
     try:
+        if options.out.is_dir():
+            raise OSError("it is a folder")
+        if options.out.exists() and Path(options.model).exists() and options.out.samefile(options.model):
+            raise OSError("it is the model itself")
         difference = export(model, options.out, options.tolerance)
     except ParityError as error:
         raise ParityError(f"{error}; {options.out} is not written") from None

@@ -88,7 +88,9 @@ def test_no_model_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("out", "word"), [(".", "is a folder"), ("", "is a folder"), ("a.pt", "is the model itself")])
+@pytest.mark.parametrize(
+    ("out", "word"), [(".", "it is a folder"), ("", "it is a folder"), ("a.pt", "it is the model itself")]
+)
 def test_a_folder_and_the_model_itself_are_refused_as_the_file_to_write(
     out: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
