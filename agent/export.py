@@ -57,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     model = load.find(options.model, options.rule)
     try:
+        if options.out.is_dir():
+            raise OSError("it is a folder")
+        if options.out.exists() and Path(options.model).exists() and options.out.samefile(options.model):
+            raise OSError("it is the model itself")
         difference = export(model, options.out, options.tolerance)
     except ParityError as error:
         raise ParityError(f"{error}; {options.out} is not written") from None

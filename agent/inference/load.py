@@ -77,7 +77,7 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
         ModelError: no such file or Artifact, no key, no server, or a file that is no checkpoint.
     """
     path = Path(name)
-    if "\0" in name:
+    if not name or "\0" in name:
         raise ModelError(f"{name!r} is no name of a file")
     if path.is_dir():
         inside = ", ".join(sorted(each.name for each in path.glob("*.pt"))) or "it has none"

@@ -6,16 +6,16 @@ never handed out twice, however many agents ask and however often an answer gets
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from server import search
 from server.jsontext import config_values, get_path, load_object
-from server.scheduler.sweep_config import origin, origin_of, read_config, requeue, validate
+from server.scheduler.sweep_config import is_schedule_over, origin, origin_of, read_config, requeue, validate
 from server.search import PastRun
 from server.search.past_runs import IN_PROGRESS
 from server.settings import Settings
-from server.store import Refused, Row, Store, runs, sweeps
+from server.store import Refused, Row, Store, runs, streams, sweeps
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
@@ -149,15 +149,17 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
         free = item["agent_id"] is None or now - item["agent_heartbeat_at"] > AGENT_SILENT
         if free and item["reported_at"] is None:
             return [_hand_out(store, sweep, item, agent, now)]
-    if origin(sweep) != "server":
+    if origin(sweep) == "server":
+        params = _suggest(store, sweep)
+        if params is not None:
+            return [_hand_out(store, sweep, add_run(store, sweep, params, "server"), agent, now)]
+    elif not is_schedule_over(sweep):
         return []
-    params = _suggest(store, sweep)
-    if params is not None:
-        return [_hand_out(store, sweep, add_run(store, sweep, params, "server"), agent, now)]
     if waiting or _may_be_resumed(store, sweep):
         return []
     with store.write() as db:
-        sweeps.change(db, sweep["id"], now, state="FINISHED")
+        if origin(sweep) == "server" or not sweeps.live_runs(db, sweep["id"]):
+            sweeps.change(db, sweep["id"], now, state="FINISHED")
     return [{"type": "exit"}]
 
 
@@ -277,10 +279,7 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
     """Takes note of the sweep's metric in new history rows (line, row), and decides which runs have to stop early."""
     sweep = sweeps.by_id(store.db, run["sweep_id"])
     config = read_config(sweep["config"])
-    metric = config.get("metric")
-    name = metric.get("name") if isinstance(metric, dict) else None
-    logged = [(line, get_path(row, name)) for line, row in rows] if isinstance(name, str) else []
-    values = [(line, float(value)) for line, value in logged if type(value) in (int, float)]
+    values = _metric_values(config, rows)
     if not values:
         return
     with store.sweep_lock(sweep["id"]):
@@ -290,13 +289,40 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
             _stop_early(store, sweep, config)
 
 
+def _metric_values(config: Mapping[str, Any], rows: Iterable[tuple[int, dict[str, Any]]]) -> list[tuple[int, float]]:
+    """(line, value) of the sweep's metric in rows of history."""
+    name = _metric_name(config)
+    logged = [(line, get_path(row, name)) for line, row in rows] if name is not None else []
+    return [(line, float(value)) for line, value in logged if type(value) in (int, float)]
+
+
+def _metric_name(config: Mapping[str, Any]) -> str | None:
+    metric = config.get("metric")
+    name = metric.get("name") if isinstance(metric, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def change_config(store: Store, sweep: Row, text: str) -> None:
+    """Replace the sweep's YAML, which has been validated; early stopping reads another metric from the histories."""
+    config = read_config(text)
+    with store.sweep_lock(sweep["id"]), store.write() as db:
+        sweeps.change(db, sweep["id"], store.clock(), config=text)
+        if _metric_name(config) == _metric_name(read_config(sweep["config"])):
+            return
+        for run_id in sweeps.run_ids(db, sweep["id"]):
+            pages = streams.history_pages(db, run_id, streams.PAGE)
+            rows = ((row["line"], load_object(row["content"])) for page in pages for row in page)
+            sweeps.replace_metric(db, run_id, _metric_values(config, rows))
+
+
 def finish_if_done(store: Store, sweep_id: int) -> None:
     """Ends a sweep with all its runs, once none of them is under way."""
     with store.sweep_lock(sweep_id):
         sweep = sweeps.by_id(store.db, sweep_id)
-        if sweep["state"] != "RUNNING" or not _is_full(store, sweep):
-            return
         items = sweeps.suggestions(store.db, sweep_id)
+        all_handed = is_schedule_over(sweep) and all(item["handed_at"] is not None for item in items)
+        if sweep["state"] != "RUNNING" or not (all_handed or _is_full(store, sweep)):
+            return
         if any(item["run_state"] in IN_PROGRESS for item in items if item["handed_at"] is not None):
             return
         if _may_be_resumed(store, sweep):

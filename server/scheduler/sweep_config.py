@@ -79,6 +79,12 @@ def origin(sweep: Row) -> str:
     return origin_of(sweep["config"], sweep["controller"], sweep["scheduler"])
 
 
+def is_schedule_over(sweep: Row) -> bool:
+    """Whether the local controller has said that no run follows, by an entry of its schedule without arguments."""
+    schedule = load_object(sweep["controller"]).get("schedule") or []
+    return origin(sweep) == "controller" and any((entry.get("data") or {}).get("args") is None for entry in schedule)
+
+
 def requeue(sweep: Row) -> int:
     """Number of times that a crashed run is handed out again, `requeue: n`; 0 by default, as with W&B."""
     n = read_config(sweep["config"]).get("requeue", 0)

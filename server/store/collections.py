@@ -27,7 +27,7 @@ def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
 def ensure(db: sqlite3.Connection, project_id: int, name: str, type: str, kind: str, now: float) -> Row:
     """The collection of that name. Raises BadName, or Refused when it exists with another type or kind."""
     check_name("artifact name", name, SEPARATORS)
-    check_name("artifact type", type, SEPARATORS)
+    ensure_type(db, project_id, type, now)
     db.execute(
         """INSERT INTO collections (project_id, name, type, kind, created_at, updated_at)
         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
@@ -53,21 +53,31 @@ def of_project(db: sqlite3.Connection, project_id: int, type: str | None = None)
 
 
 def types(db: sqlite3.Connection, project_id: int) -> list[Row]:
-    """`{id, name, project_id, created_at}` per artifact type, by name; the id is that of its first collection."""
-    return db.execute(
-        """SELECT min(id) AS id, type AS name, project_id, min(created_at) AS created_at FROM collections
-        WHERE project_id = ? AND (kind = 'ArtifactPortfolio' OR next_version > 0) GROUP BY type ORDER BY type""",
-        (project_id,),
-    ).fetchall()
+    """Artifact types by name, also those whose collections are gone."""
+    return db.execute("SELECT * FROM artifact_types WHERE project_id = ? ORDER BY name", (project_id,)).fetchall()
+
+
+def ensure_type(db: sqlite3.Connection, project_id: int, name: str, now: float) -> None:
+    """Raises BadName."""
+    check_name("artifact type", name, SEPARATORS)
+    db.execute(
+        "INSERT INTO artifact_types (project_id, name, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (project_id, name, now),
+    )
+
+
+def find_type(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    return crud.first(db, "SELECT * FROM artifact_types WHERE project_id = ? AND name = ?", project_id, name)
 
 
 def change(
     db: sqlite3.Connection, collection_id: int, now: float, name: str | None, description: str | None, type: str | None
 ) -> Row:
-    if name is not None and name != by_id(db, collection_id)["name"]:
+    old = by_id(db, collection_id)
+    if name is not None and name != old["name"]:
         check_name("artifact name", name, SEPARATORS)
     if type is not None:
-        check_name("artifact type", type, SEPARATORS)
+        ensure_type(db, old["project_id"], type, now)
     columns = {"name": name, "description": description, "type": type}
     crud.update(db, "collections", collection_id, columns, updated_at=now)
     return by_id(db, collection_id)

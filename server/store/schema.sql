@@ -183,6 +183,15 @@ CREATE TABLE run_files (
 );
 CREATE INDEX run_files_by_blob ON run_files (sha256);
 
+-- Types outlive their collections.
+CREATE TABLE artifact_types (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    UNIQUE (project_id, name)
+);
+
 -- Sequences hold the versions that runs log; portfolios hold links to them.
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -237,6 +237,12 @@ def _numbers(db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: 
     return [numbers[line] for line in own]
 
 
+def has_clients(db: sqlite3.Connection, table: Table, run_id: int) -> bool:
+    """Whether several clients may have written the lines (`mode="shared"`)."""
+    sql = "SELECT EXISTS (SELECT 1 FROM client_lines WHERE run_id = ? AND file = ?)"
+    return bool(crud.value(db, sql, run_id, table))
+
+
 def _is_repeated(db: sqlite3.Connection, run_id: int, row: dict[str, Any], line: int) -> bool:
     same_step = f"SELECT content FROM {_BY_STEP} WHERE run_id = ? AND step = ?"
     found = db.execute(same_step, (run_id, _step(row, line))).fetchall()

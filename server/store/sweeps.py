@@ -165,6 +165,13 @@ def put_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, floa
     return row["number"], db.execute(last, (run_id,)).fetchone()["number"]
 
 
+def replace_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, float]]) -> None:
+    """As `put_metric`, in place of all that the run had: the sweep's metric is another one now."""
+    db.execute("DELETE FROM metric_values WHERE run_id = ?", (run_id,))
+    if values:
+        put_metric(db, run_id, values)
+
+
 def metrics(db: sqlite3.Connection, sweep_id: int) -> dict[int, list[float]]:
     """Run number → the metric in the order it was logged."""
     found: dict[int, list[float]] = {}

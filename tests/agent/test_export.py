@@ -86,3 +86,26 @@ def test_the_command_states_the_largest_difference(tmp_path: Path, capsys: pytes
 def test_no_model_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert export.main([str(tmp_path / "nothing.pt"), "-o", str(tmp_path / "m.onnx")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "word"), [(".", "it is a folder"), ("", "it is a folder"), ("a.pt", "it is the model itself")]
+)
+def test_a_folder_and_the_model_itself_are_refused_as_the_file_to_write(
+    out: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = made("unet_bilinear", 32)
+    checkpoints.save(Path("a.pt"), model.state, model.config)
+    before = Path("a.pt").read_bytes()
+    assert export.main([str(tmp_path / "a.pt"), "-o", out]) == 1
+    said = capsys.readouterr().err
+    assert word in said
+    assert said.count("\n") == 1
+    assert Path("a.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_a_model_without_a_name_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export.main(["", "-o", str(tmp_path / "m.onnx")]) == 2
+    assert capsys.readouterr().err == "agent.export: '' is no name of a file\n"

@@ -9,6 +9,7 @@ import pytest
 
 from server import filestream
 from server.graphql import Context
+from server.graphql.context import global_id
 from server.scheduler import controller, scheduler, sweep_config
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
@@ -434,6 +435,21 @@ def test_hyperband_asks_the_run_first_and_its_agent_after_a_grace(store: Store, 
     assert stopped["stop_reason"]
 
 
+def test_a_sweep_that_is_updated_to_another_metric_compares_runs_by_that_one_from_their_first_rows(
+    context: Context,
+) -> None:
+    store = context.store
+    sweep = make(store, HYPERBAND)
+    names = [ask(store, agent(store, sweep))[0]["run_id"] for _ in range(2)]
+    for line in range(2):
+        for name, loss, iou in zip(names, (0.1, 0.9), (0.2, 0.8), strict=True):
+            log(store, name, line, loss=loss, val={"iou": iou})
+    text = HYPERBAND.replace("name: loss, goal: minimize", "name: val.iou, goal: maximize")
+    queries.mutate(context, "upsertSweep", "sweep { id }", id=global_id("Sweep", sweep["id"]), config=text)
+    past = scheduler.past_runs(store, sweeps.by_id(store.db, sweep["id"]))
+    assert [run.history for run in past] == [((1, 0.2), (2, 0.2)), ((1, 0.8), (2, 0.8))]
+
+
 def test_a_silent_run_crashes_but_not_because_the_server_was_off(store: Store, clock: Clock) -> None:
     sweep = make(store, GRID)
     name = ask(store, agent(store, sweep))[0]["run_id"]
@@ -464,7 +480,35 @@ def test_a_local_controller_schedules_stops_and_ends(store: Store) -> None:
     plan = {"earlystop": [command["run_id"]], "schedule": [{"id": "s2", "data": {"args": None}}]}
     controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
     assert log(store, command["run_id"], 1, loss=1.0) == {"stopped": True}
+    assert ask(store, agent(store, sweep)) == [{"type": "exit"}]
+    assert state(store, sweep) == "RUNNING"
+    finish(store, command["run_id"], 255)
     assert state(store, sweep) == "FINISHED"
+
+
+def test_a_run_that_the_local_controller_scheduled_is_handed_out_though_no_other_follows(store: Store) -> None:
+    sweep = make(store, "controller: {type: local}\n" + GRID)
+    one = agent(store, sweep)
+    for number, args in enumerate(({"lr": {"value": 0.5}}, {"lr": {"value": 0.6}}, None)):
+        plan = {"schedule": [{"id": f"s{number}", "data": {"args": args}}]}
+        controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    rates = []
+    for _ in range(2):
+        [command] = ask(store, one)
+        rates.append(command["args"]["lr"]["value"])
+        finish(store, command["run_id"])
+    assert rates == [0.5, 0.6]
+    assert state(store, sweep) == "FINISHED"
+    assert ask(store, one) == [{"type": "exit"}]
+
+
+def test_the_local_controller_finds_its_schedule_as_it_wrote_it(store: Store) -> None:
+    sweep = make(store, GRID, controller='{"type": "local"}')
+    plan = {"schedule": [{"id": "s1", "data": {"args": {"lr": {"value": 0.5}}}}]}
+    controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    kept = sweeps.by_id(store.db, sweep["id"])
+    assert json.loads(kept["controller"]) == plan | {"type": "local"}
+    assert sweep_config.origin(kept) == "controller"
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,9 @@ RESOLVERS: Resolvers = {
     "Run": {"outputArtifacts": of_run(artifacts.logged_by_run), "inputArtifacts": of_run(artifacts.used_by_run)},
     "Artifact": {
         "artifactSequence": collection_resolvers.collection_of,
-        "artifactType": lambda row, ctx: collection_resolvers.type_of(collection_resolvers.collection_of(row, ctx)),
+        "artifactType": lambda row, ctx: collection_resolvers.type_of(
+            collection_resolvers.collection_of(row, ctx), ctx
+        ),
         "versionIndex": lambda row, ctx: row["version"],
         "ttlDurationSeconds": lambda row, ctx: TTL_OFF if row["ttl"] is None else row["ttl"],
         "ttlIsInherited": lambda row, ctx: row["ttl"] is None,

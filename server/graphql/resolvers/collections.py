@@ -23,12 +23,12 @@ TIMES = {"createdAt": "created_at", "updatedAt": "updated_at"}
 ORDERS |= TIMES | {name: name for name in TIMES.values()}
 
 
-def type_of(collection: Row) -> Row:
-    return {name: collection[name] for name in ("id", "project_id", "created_at")} | {"name": collection["type"]}
+def type_of(collection: Row, ctx: Context) -> Row | None:
+    return collections.find_type(ctx.db, collection["project_id"], collection["type"])
 
 
 def artifact_type(row: Row, ctx: Context, name: str) -> Row | None:
-    return next((t for t in collections.types(ctx.db, row["id"]) if t["name"] == name), None)
+    return collections.find_type(ctx.db, row["id"], name)
 
 
 def collection_by_id(root: Any, ctx: Context, id: str) -> Row:
@@ -208,7 +208,7 @@ COLLECTION: dict[str, Any] = {
     "id": id_of("ArtifactCollection"),
     "state": lambda row, ctx: row.get("state", "READY"),
     "project": project_of,
-    "defaultArtifactType": lambda row, ctx: type_of(row),
+    "defaultArtifactType": type_of,
     "tags": lambda row, ctx: connection(collections.tags(ctx.db, "collection", row["id"])),
     "aliases": paginate(lambda row, ctx: collections.aliases(ctx.db, collection_id=row["id"])),
     "artifacts": collection_artifacts,

@@ -64,8 +64,11 @@ def node(ctx: Context, file: Row) -> Row:
 
 
 def url(row: Row, ctx: Context, upload: bool | None = None) -> str:
+    """A signed address; of a reference in an artifact, what it refers to."""
     if upload and not row["writable"]:
         raise Refused(f"{row['name']} cannot be uploaded again: only the owner of a run can, and no artifact changes")
+    if row["path"] is None:
+        return str(row["direct_url"])
     return ctx.signed_url("PUT" if upload else "GET", row["path"])
 
 

@@ -13,6 +13,7 @@ from server.store import Refused, Row, streams
 DEFAULT_SAMPLES = 500
 MAX_STEP = 2**62
 _STAMPED = re.compile(r"(?:(ERROR|WARN|INFO) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z)?) (.*)", re.DOTALL)
+_LABELLED = re.compile(r"\[([^\]]+)\] ")
 
 
 def history(
@@ -104,8 +105,10 @@ def log_lines(
         found = streams.console(db, row["id"], -1 if not after else _line_of(after), size + 1)
     page = found if last is not None else found[:size]
     cursors = [str(line["line"]) for line in page]
+    is_shared = streams.has_clients(db, "console", row["id"])
+    nodes = [console_line(line, is_shared) for line in page]
     return {
-        "edges": [{"node": console_line(line), "cursor": cursor} for line, cursor in zip(page, cursors, strict=True)],
+        "edges": [{"node": node, "cursor": cursor} for node, cursor in zip(nodes, cursors, strict=True)],
         "page_info": {"end_cursor": cursors[-1] if cursors else None, "has_next_page": len(page) < len(found)},
         "total_count": streams.total(db, "console", row["id"]),
     }
@@ -117,17 +120,22 @@ def _line_of(cursor: str) -> int:
     return int(cursor)
 
 
-def console_line(line: Row) -> Row:
-    """`ERROR 2026-01-01T00:00:00.000000 text` → its parts; a line without a stamp is all text."""
+def console_line(line: Row, is_shared: bool) -> Row:
+    """`ERROR 2026-01-01T00:00:00.000000 text` → its parts; a line without a stamp is all text.
+
+    In a run of several processes the text begins with `[LABEL] `, the `x_label` of its process.
+    """
     parts = _STAMPED.fullmatch(line["content"])
     if parts is None:
         return {"number": line["line"], "line": line["content"]}
     stamp = parts[2] if parts[2].endswith("Z") else parts[2] + "Z"
+    label = _LABELLED.match(parts[3]) if is_shared else None
     return {
         "number": line["line"],
         "level": (parts[1] or "info").lower(),
         "timestamp": stamp,
-        "line": parts[3].rstrip("\n"),
+        "label": label and label[1],
+        "line": parts[3][label.end() if label else 0 :].rstrip("\n"),
     }
 
 

@@ -28,6 +28,7 @@ def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
         raise Refused("a new sweep needs a configuration")
     if input.get("state") not in (None, "PENDING"):
         raise Refused(f"a new sweep is PENDING until its first agent comes, not {input['state']}")
+    controller.check(load_object(input.get("controller")))
     with ctx.store.write():
         project = ensure_project(ctx, input.get("entity_name"), input.get("project_name"))
         columns = ("description", "display_name", "controller", "scheduler", "prior_runs_filters")
@@ -45,8 +46,10 @@ def _update(ctx: Context, input: Row) -> Row:
     warnings: list[str] = []
     if input.get("config"):
         _, warnings = sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
-    columns = ("config", "description", "display_name", "scheduler", "prior_runs_filters")
+    columns = ("description", "display_name", "scheduler", "prior_runs_filters")
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
+        if input.get("config"):
+            scheduler.change_config(ctx.store, sweep, input["config"])
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
         if state not in (None, sweep["state"]):
             scheduler.set_state(ctx.store, sweep, state)

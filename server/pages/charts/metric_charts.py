@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from common.text import plural
 from server.jsontext import is_media
-from server.pages.charts.line_chart import Line, Series, View, chart, is_finite
+from server.pages.charts.line_chart import Line, Series, View, chart, is_finite, series_style
 from server.pages.charts.step_metrics import Axes
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
@@ -20,6 +20,8 @@ OTHER_DASH = "dash-dotted"
 """Patterns of lines of one colour, by split; the other one is for a second metric of a split, and those of none."""
 OWN = {STEP, "_runtime", "_timestamp", "_wandb"}
 """Keys that the client adds to each row: an axis, never a curve."""
+LABEL = "/l:"
+"""What the client writes between a metric of the machine and the `x_label` of a process of a run of several."""
 PER_PAGE = 24
 Row = dict[str, Any]
 
@@ -147,7 +149,7 @@ class _Values:
 
 
 def _chart(title: str, axis: str, values: dict[str, _Values], view: View | None) -> Markup:
-    lines = [_line(metric, each.series.points(), len(values)) for metric, each in values.items()]
+    lines = [_line(metric, each.series.points(), i, len(values)) for i, (metric, each) in enumerate(values.items())]
     notes = {
         f"without {axis}": sum(each.elsewhere for each in values.values()),
         "NaN or infinite": sum(each.infinite for each in values.values()),
@@ -156,7 +158,9 @@ def _chart(title: str, axis: str, values: dict[str, _Values], view: View | None)
     return chart(title, lines, axis.lstrip("_") if axis in OWN else axis, note, view)
 
 
-def _line(metric: str, points: list[tuple[float, float]], n: int) -> Line:
+def _line(metric: str, points: list[tuple[float, float]], number: int, n: int) -> Line:
+    if LABEL in metric:
+        return Line(metric.partition(LABEL)[2], points, series_style(number))
     head = metric.partition("/")[0]
     if title(metric) != metric:
         return Line(head, points, SPLITS[head])
@@ -164,6 +168,7 @@ def _line(metric: str, points: list[tuple[float, float]], n: int) -> Line:
 
 
 def title(metric: str) -> str:
+    metric = metric.partition(LABEL)[0]
     head, _, rest = metric.partition("/")
     return rest if rest and head in SPLITS else metric
 

@@ -24,16 +24,13 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # that a zip file can say
 
 def list_collections(store: Store, project: Row, kind: str = "", search: str = "") -> dict[str, Any]:
     """The collections of a project, of one type where it is given, with `search` in their names."""
-    found = [
-        collection
-        for collection in collections.of_project(store.db, project["id"], kind or None)
-        if search.lower() in collection["name"].lower()
-    ]
+    every = collections.of_project(store.db, project["id"])
+    found = [each for each in every if kind in ("", each["type"]) and search.lower() in each["name"].lower()]
     return {
         "project": project,
         "kind": kind,
         "search": search,
-        "types": [row["name"] for row in collections.types(store.db, project["id"])],
+        "types": sorted({each["type"] for each in every}),
         "collections": [each | {"newest": _newest(store, each)} for each in found[:MAX_VERSIONS]],
         "n_collections": len(found),
         "refresh": None,

@@ -297,9 +297,9 @@ def _dots(points: list[Point], names: list[str], style: str) -> Line:
 
 def _stopped_runs(store: Store, sweep: Row) -> list[Row]:
     """The runs that were stopped, with the reason of each."""
-    reasons = {row["run_id"]: row["stop_reason"] for row in sweeps.suggestions(store.db, sweep["id"])}
-    stopped = runs.get_many(store.db, [run_id for run_id, reason in reasons.items() if reason])
-    return [run | {"stop_reason": reasons[run["id"]]} for run in mark_namesakes(stopped)]
+    found = [row["run_id"] for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]]
+    reasons = runs.values_of(store.db, found, ["stop_reason"])
+    return [run | {"stop_reason": reasons[run["id"]][0]} for run in mark_namesakes(runs.get_many(store.db, found))]
 
 
 def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, Any]:

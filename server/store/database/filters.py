@@ -45,7 +45,8 @@ COLUMNS = {
     "duration": f"""coalesce((SELECT value FROM ({RUNTIME}) WHERE value >= 0 AND value < 9e999),
         coalesce(runs.finished_at, runs.heartbeat_at) - runs.started_at)""",
     "number": "(SELECT number FROM suggestions WHERE run_id = runs.id)",
-    "stop_reason": "(SELECT stop_reason FROM suggestions WHERE run_id = runs.id)",
+    "stop_reason": """(SELECT iif(runs.state = 'finished', 'ended by itself, though asked to stop: ', '') || stop_reason
+        FROM suggestions WHERE run_id = runs.id)""",
     "historylinecount": "(SELECT count(*) FROM history WHERE run_id = runs.id)",
 }
 TIMES = {"created_at", "createdat", "heartbeat_at", "heartbeatat"}

@@ -22,6 +22,8 @@ with wandb.init(project="artifacts", id="logger") as run:
     reference = wandb.Artifact("elsewhere", "dataset")
     reference.add_reference("https://example.invalid/photos.zip", checksum=False)
     out["reference"] = run.log_artifact(reference).wait().version
+[there] = wandb.Api().artifact("artifacts/elsewhere:v0").files()
+out["refers"] = [there.name, there.url, there.path_uri]
 with wandb.init(project="artifacts", id="user") as run:
     used = run.use_artifact("weights:best")
     out["used"] = [used.version, used.description]
@@ -54,6 +56,10 @@ def test_equal_content_is_one_version_and_aliases_move(found: Any) -> None:
     assert found["deduplicated"] == "v0"
     assert found["aliases"] == [["latest", "old"], ["best", "final"]]
     assert found["versions"] == ["v1", "v0"]
+
+
+def test_the_file_of_a_reference_is_listed_with_the_address_that_it_refers_to(found: Any) -> None:
+    assert found["refers"] == ["photos.zip", *["https://example.invalid/photos.zip"] * 2]
 
 
 def test_lineage_names_who_logged_and_who_used(found: Any) -> None:

@@ -43,6 +43,16 @@ names = ("weights", "weights-chosen")
 out["tags"] = [sorted(fresh.artifact_collection("model", "shelves/" + name).tags) for name in names]
 api.artifact_collection("model", "shelves/logits-chosen").delete()
 out["left"] = [wandb.Api().artifact_exists("shelves/" + n) for n in ("logits-chosen:v0", "logits:v0")]
+for name in ("photographs", "photographs-chosen"):
+    api.artifact_collection("dataset", "shelves/" + name).delete()
+fresh = wandb.Api()
+out["gone"] = [[c.name for c in fresh.artifact_collections("shelves", "dataset")], len(list(project.collections()))]
+out["types"] = [kind.name for kind in fresh.artifact_types("shelves")]
+out["type"] = [fresh.artifact_type(kind, "shelves").id for kind in ("model", "dataset")]
+try:
+    fresh.artifact_type("sculpture", "shelves")
+except Exception as error:
+    out["unknown"] = str(error)
 print(json.dumps(out))
 """
 
@@ -91,3 +101,10 @@ def test_versions_of_a_collection_are_found_by_their_number_and_names_stand_in_a
     assert file["storagePath"].startswith("wandb_artifacts/")
     assert file["storagePath"] in file["directUrl"]
     assert "wandb_manifest.json" in edge["node"]["currentManifest"]["file"]["directUrl"]
+
+
+def test_a_type_stays_when_the_last_of_its_collections_is_deleted(found: Any) -> None:
+    assert found["gone"] == [[], 3]
+    assert found["types"] == ["dataset", "model"]
+    assert len(set(found["type"])) == 2
+    assert "sculpture" in found["unknown"]

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from server import filestream
+from server.graphql import Context
 from server.store import Store, runs, streams
+from tests.server import queries
 from tests.server.content import add_project, add_run, lines
 from tests.server.running import Client
 
@@ -63,6 +65,23 @@ def test_summaries_are_merged_and_the_end_that_one_client_announced_stays(shared
     assert run["state"] == "finished"
 
 
+def test_a_console_line_has_the_label_of_its_process_and_that_of_a_single_process_none(context: Context) -> None:
+    store = context.store
+    with store.write() as db:
+        project = add_project(db)
+        add_run(db, project, state="running")
+        add_run(db, project, name="single", state="running")
+    console = [f"{kind}2026-11-28T12:00:00.000000 [rank 1] [x] loss 0.1" for kind in ("", "ERROR ")]
+    filestream.receive(store, "local", "p", "r", lines(0, console=console), "a")
+    filestream.receive(store, "local", "p", "single", lines(0, console=console))
+    query = """query Q($run: String!) { project(name: "p", entityName: "local") { run(name: $run) {
+        logLines(first: 2) { edges { node { level label line } } } } } }"""
+    found = [queries.ask(context, query, run=name)["project"]["run"]["logLines"]["edges"] for name in ("r", "single")]
+    told = [[tuple(edge["node"].values()) for edge in edges] for edges in found]
+    assert told[0] == [("info", "rank 1", "[x] loss 0.1"), ("error", "rank 1", "[x] loss 0.1")]
+    assert told[1] == [("info", None, "[rank 1] [x] loss 0.1"), ("error", None, "[rank 1] [x] loss 0.1")]
+
+
 RANK = """
 import sys, wandb
 rank = int(sys.argv[1])
@@ -81,7 +100,8 @@ print(json.dumps([
     sorted(row["loss_0"] for row in rows if row.get("loss_0") is not None),
     sorted(row["loss_1"] for row in rows if row.get("loss_1") is not None),
     {key: run.summary.get(key) for key in ("loss_0", "loss_1", "best_0", "best_1")},
-    {key: run.config.get(key) for key in ("rank_0", "rank_1")}, run.state]))
+    {key: run.config.get(key) for key in ("rank_0", "rank_1")}, run.state,
+    sorted({(line.label, line.content) for line in run.console_logs() if line.content.endswith(" 9")})]))
 """
 
 
@@ -97,6 +117,7 @@ def test_two_processes_lose_nothing_of_one_run(client: Client) -> None:
         {"loss_0": 9, "loss_1": 109, "best_0": 0, "best_1": 1},
         {"rank_0": 0, "rank_1": 1},
         "finished",
+        [["rank_0", "line 0 9"], ["rank_1", "line 1 9"]],
     ]
     code = "import json, wandb; r = wandb.Api().run('shared/both'); print(json.dumps(r.lastHistoryStep))"
     assert client.run(code) == 9

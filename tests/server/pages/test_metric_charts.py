@@ -44,6 +44,15 @@ def test_train_and_val_of_a_metric_share_a_chart() -> None:
     assert ">train</text>" in drawn.charts[0]
 
 
+def test_a_metric_of_the_machine_is_one_chart_with_a_line_for_each_labelled_process() -> None:
+    rows = [{"cpu/l:rank_1": i, "cpu/l:rank_2": 2 * i, "disk./.usageGB/l:rank_1": 5} for i in range(3)]
+    drawn = page(rows)
+    assert titles(drawn) == [("cpu", "step"), ("disk./.usageGB", "step")]
+    assert points(drawn.charts[0]) == [3, 3]
+    assert ">rank_1</text>" in drawn.charts[0]
+    assert ">rank_2</text>" in drawn.charts[0]
+
+
 def test_each_metric_keeps_all_its_points_however_many_rows_others_have() -> None:
     rows: Rows = [{"train/loss": 1 / (i + 1)} for i in range(6000)]
     for i in range(299, 6000, 300):

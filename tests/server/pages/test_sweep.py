@@ -337,6 +337,21 @@ def test_the_best_run_says_that_it_was_ended_before_its_end_and_that_it_collapse
     assert "val/iou 0.8 last 0.1, test/iou" in head
 
 
+def test_a_run_that_ended_by_itself_before_it_could_be_stopped_is_not_told_as_stopped(
+    store: Store, filled: Row
+) -> None:
+    with store.write() as db:
+        query = "SELECT id FROM runs WHERE name IN ('r2', 'r4') ORDER BY name"
+        [ended, killed] = [row["id"] for row in db.execute(query)]
+        sweeps.record_stop(db, killed, "by hand")
+        runs.set_state(db, killed, "killed", 2.0)
+        runs.set_state(db, ended, "finished", 2.0)
+    told = ["by hand", "ended by itself, though asked to stop: worse than others"]
+    shown = page(store, filled)
+    assert [row.one("td").text for row in shown.one(id="knowledge").all("table")[0].all("tr")] == told
+    assert set(told) <= {cell.text for cell in shown.one(id="runs").all("td")}
+
+
 def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Row) -> None:
     with store.write() as db:
         db.execute("UPDATE runs SET display_name = 'twin' WHERE name IN ('r2', 'r4')")
@@ -351,10 +366,10 @@ def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Ro
         assert {"twin (r4)", "run 1"} <= set(json.loads(dots.attributes["data-names"]))
 
 
-def end(store: Store, name: str) -> None:
+def end(store: Store, name: str, state: str = "finished") -> None:
     with store.write() as db:
         [run_id] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = ?", (name,))]
-        runs.set_state(db, run_id, "finished", store.clock())
+        runs.set_state(db, run_id, state, store.clock())
 
 
 def test_a_stopped_sweep_is_not_over_while_its_runs_go_on(store: Store, filled: Row, clock: Clock) -> None:
@@ -372,7 +387,7 @@ def test_a_stopped_sweep_is_not_over_while_its_runs_go_on(store: Store, filled: 
     assert "1 run still goes on" in head.text
     with pytest.raises(Refused, match="canceled"):
         scheduler.set_state(store, filled, "FINISHED")
-    end(store, "r6")
+    end(store, "r6", "killed")
     ended = page(store, filled)
     assert ended.one("h1").text == "Sweep s canceled"
     assert "run 6the sweep was canceled" in ended.one(id="knowledge").text

@@ -261,10 +261,12 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     db.execute("INSERT INTO blobs VALUES ('aa', 'm==', 1, 0)")
     db.execute("INSERT INTO run_files VALUES (1, 1, 'f', 'aa', 0)")
     db.execute("INSERT INTO run_values VALUES (1, 'config', 'lr', 0.5)")
+    db.execute("INSERT INTO collections VALUES (1, 1, 'c', 'model', 'ArtifactSequence', NULL, 1, 1.0, 1.0)")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
     store = Store(old)
+    assert [kind["name"] for kind in collections.types(store.db, 1)] == ["model"]
     assert streams.contents(store.db, "history", 1) == ['{"x": 1}']
     for where in ({"config.lr": 0.5}, {"config.opt": {"wd": None}}, {"summary_metrics.loss": {"$exists": True}}):
         assert runs.ids(store.db, 1, json.dumps(where)) == [1]
