@@ -1,10 +1,10 @@
 """BatchNorm check: whether running statistics fit the images, when to recompute them, and validation with the better.
 
 In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
-0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,
-and a model that trains perfectly predicts nonsense. Remedy: recompute them from the training images (PreciseBN in Wu &
-Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576; `torch.optim.swa_utils.update_bn` does so after averaging
-weights). Training itself goes on with the running statistics it had.
+0.01 of some encoders (SMP's own EfficientNets) more than a third of their initial values is left after a hundred steps,
+which ten images give in twenty epochs, and a model that trains well predicts nonsense. Remedy: recompute them from the
+training images (PreciseBN in Wu & Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576;
+`torch.optim.swa_utils.update_bn` does so after averaging weights). Training goes on with the running statistics it had.
 
 All images pass at once, however small the batches of training are. Each layer then sees its input normalised by the
 statistics of all of them, as in evaluation; in batches of two it sees something else, the more so the deeper it lies.

@@ -275,18 +275,13 @@ def test_without_augmentation_random_weights_overfit_as_the_explanation_says() -
 
 def test_most_falls_of_validation_are_those_of_the_statistics_as_the_explanation_says() -> None:
     """Of epochs that would have fallen by over 0.1 with the running statistics most did not with recomputed ones."""
-    histories = pd.concat([published("drawn"), published("augmentation")])
+    histories = pd.concat([published("cpu"), published("drawn"), published("augmentation")])
     best = histories.groupby("run_id")[keys.VAL_IOU].transform(lambda iou: iou.cummax().shift())
     gap = histories["val/bn_gap"]
     running = histories[keys.VAL_IOU] - gap.where(gap > 0.02, 0.0)
     fell = (best - running > 0.1) & gap.notna()
     assert fell.sum() > 50
     assert (best - histories[keys.VAL_IOU] < 0.1)[fell].mean() > 0.5
-
-    first = published("cpu")
-    deep = first[keys.VAL_IOU] < 0.65 * first[keys.TRAIN_IOU]
-    assert deep.any()
-    assert first.loc[deep, "val/bn_gap"].isna().all()
 
 
 def test_the_order_of_the_decoders_at_512_pixels_is_that_of_the_explanation() -> None:
