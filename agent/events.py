@@ -7,13 +7,16 @@ events.
 import contextlib
 import json
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from common.environment import own
 
 EVENTS_VARIABLE = "PUZZLE_EVENTS"
+STEP_EVERY_SECONDS = 30.0
+Batch = TypeVar("Batch")
 
 
 def document(event: str, **values: Any) -> str:
@@ -26,6 +29,17 @@ def emit(event: str, **values: Any) -> None:
     if path := own(EVENTS_VARIABLE):
         with contextlib.suppress(OSError), Path(path).open("a") as file:
             file.write(document(event, **values))
+
+
+def tell_steps(batches: Iterable[Batch], epoch: int, epochs: int, steps: int) -> Iterator[Batch]:
+    """The batches of an epoch; says now and then which of its `steps` begins, for an epoch can take an hour."""
+    said = time.monotonic()
+    for step, batch in enumerate(batches, start=1):
+        if time.monotonic() - said >= STEP_EVERY_SECONDS:
+            said = time.monotonic()
+            print(f"epoch {epoch} of {epochs}: step {step} of {steps}", flush=True)
+            emit("step", epoch=epoch, epochs=epochs, step=step, steps=steps)
+        yield batch
 
 
 @dataclass

@@ -287,7 +287,7 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
             loss, counts = train_epoch(
                 network,
                 training.optimizer,
-                islice(batches, steps),
+                events.tell_steps(islice(batches, steps), epoch, config.epochs, steps),
                 precision,
                 interruption.check,
                 training.schedule.step,

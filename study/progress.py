@@ -22,6 +22,8 @@ class Row:
     name: str
     epochs: int
     epoch: int = 0
+    step: str = ""
+    """Its place in the epoch that it is in, if that takes long."""
     val_iou: float | None = None
     test_iou: float | None = None
     state: str = ""
@@ -37,7 +39,7 @@ class Row:
         if self.test_iou is not None:
             return self.state, f"test IoU {self.test_iou:.3f}"
         iou = f"val IoU {self.val_iou:.3f}" if self.val_iou is not None else ""
-        return self.state or f"epoch {self.epoch} of {self.epochs}", iou
+        return self.state or self.step or f"epoch {self.epoch} of {self.epochs}", iou
 
 
 @dataclass
@@ -79,7 +81,10 @@ class Progress:
             return f"trial {row.number} of {self.n_trials} started: {row.name}"
         elif kind == "epoch":
             row = self.rows[run]
-            row.epoch, row.epochs, row.val_iou = event["epoch"], event["epochs"], event[keys.VAL_IOU]
+            row.epoch, row.epochs, row.val_iou, row.step = event["epoch"], event["epochs"], event[keys.VAL_IOU], ""
+        elif kind == "step":
+            place = f"epoch {event['epoch']} of {event['epochs']}, step {event['step']} of {event['steps']}"
+            self.rows[run].step = place
         elif kind == "end":
             row = self.rows[run]
             row.state, row.test_iou = event["state"], event.get(keys.TEST_IOU)

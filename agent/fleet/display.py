@@ -34,6 +34,8 @@ class AgentLine:
     progress: Reader | None = None
     epoch: dict[str, Any] = field(default_factory=dict)
     """The trial's last event `epoch`."""
+    step: dict[str, Any] = field(default_factory=dict)
+    """Its last event `step` since then."""
     test_iou: float | None = None
     stopped: bool = False
     """The server ended it: Hyperband, say, or a person in the browser; the exit code is 0 all the same."""
@@ -45,10 +47,12 @@ class AgentLine:
         return int(self.epoch.get("epoch", 0))
 
     def progress_text(self) -> str:
-        """Epoch and validation IoU of the trial; empty before its first epoch."""
-        if not self.epoch:
-            return ""
-        return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch[keys.VAL_IOU]:.3f}"
+        """Epoch, step in a long one, and validation IoU of the trial; empty before its first news."""
+        now = self.step or self.epoch
+        parts = [f"epoch {now['epoch']} of {now['epochs']}"] if now else []
+        parts += [f"step {now['step']} of {now['steps']}"] if self.step else []
+        parts += [f"val IoU {self.epoch[keys.VAL_IOU]:.3f}"] if self.epoch else []
+        return ", ".join(parts)
 
     def update(self, event: dict[str, Any]) -> None:
         """Take in an event of the trial."""
@@ -56,7 +60,9 @@ class AgentLine:
         if kind == "start":
             self.name = event["name"]
         elif kind == "epoch":
-            self.epoch = event
+            self.epoch, self.step = event, {}
+        elif kind == "step":
+            self.step = event
         elif kind == "result":
             self.test_iou = event[keys.TEST_IOU]
         elif kind == "stopped":
@@ -222,7 +228,7 @@ class Display:
             table.add_column(no_wrap=True, overflow="ellipsis")
         for number, line in sorted(self.lines.items()):
             took = clock(time.monotonic() - line.began) if line.run else ""
-            state = Text(line.progress_text() or line.state, "green" if line.epoch else "dim")
+            state = Text(line.progress_text() or line.state, "green" if line.progress_text() else "dim")
             state = Text(line.note, "yellow") if line.note else state
             table.add_row(f"agent {number}", line.place, took, state, line.name)
         foot = Text(f"{self.sweep}: {self.summary()}, {clock(time.monotonic() - self.began)} so far", "bold")

@@ -51,6 +51,12 @@ def test_a_trial_is_shown_with_number_name_epoch_and_iou() -> None:
     assert printed(progress) == []
 
 
+def test_the_step_of_a_long_epoch_is_shown_until_the_epoch_is_over() -> None:
+    step = {"event": "step", "run": "a", "epoch": 1, "epochs": 10, "step": 12, "steps": 20}
+    assert "epoch 1 of 10, step 12 of 20" in screen(hearing(launch("a"), start("a"), step))
+    assert "step" not in screen(hearing(launch("a"), start("a"), step, epoch("a", 1)))
+
+
 def test_trials_side_by_side_are_told_apart() -> None:
     progress = hearing(
         launch("a"), launch("b"), epoch("b", 5), epoch("a", 10), end("a", "finished", **{"test/iou": 0.9})

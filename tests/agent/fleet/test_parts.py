@@ -4,6 +4,7 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -258,6 +259,26 @@ def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
     cells = ["agent 1", "GPU 0", "0:00", "epoch 3 of 9, val IoU 0.912", "unet/resnet18, seed 2"]
     assert re.split("  +", row.strip()) == cells
     assert "3 to go, 0:00 so far" in said(made)
+
+
+def test_the_step_of_a_long_epoch_is_shown_until_the_epoch_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = board(terminal=True)
+    progress = begin(made, tmp_path)
+    monkeypatch.setenv(events.EVENTS_VARIABLE, str(progress))
+    clock = iter([0.0, 29.0, 31.0, 31.0, 32.0])
+    monkeypatch.setattr(events, "time", SimpleNamespace(monotonic=lambda: next(clock), time=lambda: 1.0))
+    assert list(events.tell_steps("abc", 1, 9, 3)) == ["a", "b", "c"]
+    assert capsys.readouterr().out == "epoch 1 of 9: step 2 of 3\n"
+    made.poll()
+    assert made.lines[1].progress_text() == "epoch 1 of 9, step 2 of 3"
+    add(progress, "epoch", epoch=1, epochs=9, **{"val/iou": 0.5})
+    made.poll()
+    assert made.lines[1].progress_text() == "epoch 1 of 9, val IoU 0.500"
+    add(progress, "step", epoch=2, epochs=9, step=1, steps=3)
+    made.poll()
+    assert made.lines[1].progress_text() == "epoch 2 of 9, step 1 of 3, val IoU 0.500"
 
 
 def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
