@@ -111,8 +111,10 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
             loss.set_ylabel("loss", fontsize=8)
             iou.set_ylabel("IoU", fontsize=8)
             figure.align_ylabels([loss, iou])
-    if loss is not None:
+    if loss is not None and iou is not None:
         make_logarithmic(loss)
+        low = tenth_below(comparison.runs, history)
+        iou.set_ylim(low, 1 + 0.02 * (1 - low))
     tested = {MARKS[str(rule)] for rule in comparison.table["rule"][: len(models)]}
     add_legend(figure, tested, several=bool((comparison.table["n_runs"] > 1).any()))
     canvas.caption(figure, words)
@@ -146,7 +148,7 @@ def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
 
 
 def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: pd.DataFrame) -> None:
-    """One model's two panels: loss with the model's name above, IoU from 0 to 1."""
+    """One model's two panels: loss with the model's name above, IoU below."""
     of_model = runs[runs["model"] == model]
     curves = history[history["run_id"].isin(of_model["run_id"])]
     for axes, quantity in ((loss, "loss"), (iou, "iou")):
@@ -159,8 +161,15 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)
-    iou.set_ylim(0, 1.02)
     loss.set_title(title(model), fontsize=8.5, fontweight="bold")
+
+
+def tenth_below(runs: pd.DataFrame, history: pd.DataFrame) -> float:
+    """0, 0.1, … or 0.9: the highest of them below every IoU of these runs, where the axis of IoU begins."""
+    own = history[history["run_id"].isin(runs["run_id"])]
+    values = own[[f"{split}/iou" for split in COLOURS]].to_numpy(dtype=float)
+    lowest = values[np.isfinite(values)].min(initial=0.9)
+    return float(np.floor(10 * max(lowest, 0)) / 10)
 
 
 def make_logarithmic(loss: Axes) -> None:

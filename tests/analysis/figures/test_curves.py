@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,6 +188,16 @@ def test_every_model_has_a_loss_and_an_iou_panel(models: int, panels: int) -> No
     made = study(models=MODELS[:models])
     figure = curves_figure(compare(made), made.history, "command")
     assert len(visible_panels(figure)) == panels
+
+
+@pytest.mark.parametrize(("lowest", "low"), [(0.74, 0.7), (0.97, 0.9), (0.02, 0.0), (-1.0, 0.0), (math.nan, 0.9)])
+def test_the_axis_of_iou_begins_a_tenth_below_all_of_it(lowest: float, low: float) -> None:
+    made = study()
+    made.history[["train/iou", "val/iou"]] = 0.99
+    made.history.loc[0, "val/iou"] = lowest
+    panels = visible_panels(curves_figure(compare(made), made.history, "command"))
+    (limits,) = {axes.get_ylim() for axes in panels if axes.get_yscale() == "linear"}
+    assert limits == pytest.approx((low, 1 + 0.02 * (1 - low)))
 
 
 def test_panels_of_a_kind_share_their_axes() -> None:
