@@ -90,7 +90,8 @@ def test_every_page_says_where_it_is_and_has_the_search(pages: Pages, path: str)
 
 
 def test_why_a_run_was_stopped_stands_on_its_page(pages: Pages) -> None:
-    assert pages.get(f"{HOME}/runs/{quote(NAME, safe='')}1").facts["why stopped"] == EVIL
+    told = pages.get(f"{HOME}/runs/{quote(NAME, safe='')}1").facts["why stopped"]
+    assert told == f"ended by itself, though asked to stop: {EVIL}"
 
 
 def test_the_name_and_the_address_of_a_view_act_nowhere(pages: Pages) -> None:
