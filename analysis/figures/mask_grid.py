@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -128,9 +129,13 @@ def draw_model(
 
 
 def draw(axes: Axes, picture: Image, below: str = "") -> None:
-    """`picture` (H, W, 3) without ticks; enlarged without smoothing."""
-    enlarged = max(picture.shape[:2]) <= PANEL * canvas.DPI
-    axes.imshow(picture, interpolation="nearest" if enlarged else "antialiased")
+    """`picture` (H, W, 3) without ticks; enlarged without smoothing, reduced by means of areas."""
+    (height, width), side = picture.shape[:2], round(PANEL * canvas.DPI)
+    enlarged = max(height, width) <= side
+    small = PIL.Image.fromarray(picture)
+    small.thumbnail((2 * side, 2 * side), PIL.Image.Resampling.BOX)  # of more pixels matplotlib takes long
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    axes.imshow(np.asarray(small), extent=extent, interpolation="nearest" if enlarged else "antialiased")
     axes.set(xticks=[], yticks=[])
     axes.set_xlabel(below, fontsize=8, labelpad=2)
     axes.spines[:].set(color="0.6", linewidth=0.5)
