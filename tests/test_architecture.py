@@ -16,22 +16,21 @@ from server import search
 from tests.module_map import HEAD, PACKAGES, ROOT, module_map
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-ALLOWED = {
-    "common": set(),
-    "data": {"common"},
-    "agent": {"common", "data"},
-    "server": {"common"},
-    "analysis": {"common"},
-    "study": {"common"},
-}
-INSIDE_SERVER = {
-    "store": {"store"},
-    "search": {"search"},
-    "graphql": {"graphql", "search", "store"},
-    "pages": {"pages", "search", "store"},
-    "filestream": {"search", "store"},
-}
-"""What each part of the server may import of the others; small modules that import none of them are free."""
+
+
+def rows(head: str) -> list[tuple[str, str]]:
+    """The first two cells of every row of a table of the page."""
+    _, _, below = PAGE.partition(f"| {head} |")
+    lines = below.partition("\n\n")[0].splitlines()[2:]
+    return [(cells[1].strip(), cells[2].strip()) for cells in (line.split("|") for line in lines)]
+
+
+def words(cell: str) -> set[str]:
+    return set(re.findall(r"\w+(?=,|$)", cell))
+
+
+ALLOWED = {package: words(cell) & set(PACKAGES) for package, cell in rows("package")}
+INSIDE_SERVER = {part: words(cell) - {"none"} for part, cell in rows("part of `server`")}
 
 
 def modules(folder: str) -> list[Path]:
@@ -68,12 +67,32 @@ def test_a_package_imports_only_the_packages_it_may(package: str) -> None:
 @pytest.mark.parametrize("part", INSIDE_SERVER)
 def test_a_part_of_the_server_imports_only_the_parts_it_may(part: str) -> None:
     files = modules(f"server/{part}") or [ROOT / "server" / f"{part}.py"]
-    forbidden = {*INSIDE_SERVER, "app"} - INSIDE_SERVER[part]
+    forbidden = INSIDE_SERVER.keys() - INSIDE_SERVER[part] - {part}
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
         for file in files
         for name in imported(file)
         if name.startswith("server.") and name.split(".")[1] in forbidden
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("part", ["store", "pages"])
+def test_a_row_of_a_part_imports_only_itself_and_the_rows_below(part: str) -> None:
+    level = {
+        name: number
+        for number, (cell, _) in enumerate(rows(f"in `{part}`"))
+        for name in re.findall(r"(\w+)(?:/|\.py)", cell)
+    }
+    folder = ROOT / "server" / part
+    found = {each.stem for each in folder.iterdir() if each.suffix == ".py" or (each / "__init__.py").exists()}
+    assert found - {"__init__"} == level.keys()
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in modules(f"server/{part}")
+        if (own := file.relative_to(folder).parts[0].removesuffix(".py")) != "__init__"
+        for name in imported(file)
+        if name.startswith(f"server.{part}.") and level.get(name.split(".")[2], 99) < level[own]
     ]
     assert wrong == []
 

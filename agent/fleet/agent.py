@@ -168,12 +168,19 @@ class Agent:
                 is_run = command["type"] in ("run", "resume")
                 if is_run and (claim := journal.claim(self.plan.folder, self._trial(command))):
                     return claim
-            self.emit("waiting")
+            self.emit("waiting", paused=self._is_paused())
             self._sleep(idle)
             idle = min(2 * idle, HEARTBEAT_SECONDS)
             if claim := self._claim_interrupted():
                 return claim
         return None
+
+    def _is_paused(self) -> bool:
+        """Whether the sweep is paused, as far as its server answers."""
+        with contextlib.suppress(ServerUnavailable, RequestRefused):
+            sweep = self.plan.sweep.fetch()
+            return sweep is not None and sweep["state"] == "PAUSED"
+        return False
 
     def _trial(self, command: dict[str, Any]) -> Trial:
         try:

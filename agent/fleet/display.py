@@ -21,6 +21,8 @@ WARM_UP_EVERY_SECONDS = 5.0
 END_STATES = {"finished": "finished", "stopped": "stopped early", "crashed": "failed", "put off": "put off"}
 """End of a trial → its word on the console."""
 
+WAITING, PAUSED = "waiting for a run", "the sweep is paused"
+
 
 @dataclass
 class AgentLine:
@@ -157,8 +159,16 @@ class Display:
             self.message(
                 f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint"
             )
+        elif state == "waiting":
+            self._wait(line, PAUSED if news["paused"] else WAITING)
         else:
             line.state = state
+
+    def _wait(self, line: AgentLine, state: str) -> None:
+        """Take in why an agent has no trial; the first that finds the sweep paused says so for all."""
+        if state == PAUSED and not any(each.state == PAUSED for each in self.lines.values()):
+            self.message(f"{PAUSED}; it hands out runs after `wandb sweep --resume {self.sweep}`")
+        line.state = state
 
     def _launch(self, number: int, line: AgentLine, news: dict[str, Any]) -> None:
         run, values = news["run"], news["values"]
@@ -207,6 +217,8 @@ class Display:
                 if line.run:
                     progress = line.progress_text() or "starting"
                     self.message(f"agent {number}: {line.name}, {progress} {line.note}".rstrip())
+                elif line.state in (WAITING, PAUSED):
+                    self.message(f"agent {number}: {line.state}")
 
     def summary(self) -> str:
         return self.count_ends() + ("" if self.n_remaining is None else f", {self.n_remaining} to go")

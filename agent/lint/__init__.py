@@ -14,7 +14,7 @@ from typing import Any
 
 from agent.config import Config, from_settings
 from agent.lifecycle import wandb_mode
-from agent.lint import combinations, command, document, metric, price, sections, suggestions
+from agent.lint import combinations, command, document, hyperband, metric, price, sections, suggestions
 from agent.lint.document import Document
 from agent.lint.finding import Finding
 from agent.lint.parameters import values
@@ -77,7 +77,7 @@ def check(path: Path) -> Report:
     more, good = combinations.check(cells)
     n_runs = price.count_runs(read, parameters)
     epochs = _epochs(parameters, suggested)
-    findings += [*more, *metric.check(read, epochs, n_runs), *sections.check_end(read, n_runs)]
+    findings += [*more, *metric.check(read), *hyperband.check(read, epochs, n_runs), *sections.check_end(read, n_runs)]
     findings += values.check_patience(parameters, epochs)
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or price.sample_configs(

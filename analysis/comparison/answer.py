@@ -69,12 +69,14 @@ def by_one_rule(table: pd.DataFrame) -> str | None:
     leads = []
     for rule, words in zip(RULES, ("lowest validation loss", "highest validation IoU"), strict=True):
         iou = table["test_iou"].where(table["rule"] == rule, others).sort_values(ascending=False, kind="stable")
-        of = "" if iou.index[0] == table.index[0] else f" of {table['model'][iou.index[0]]}"
-        leads.append((f"{iou.iloc[0] - iou.iloc[1]:.3f}{of}", words))
-    if {each for each, _ in leads} == {lead}:
+        leads.append((table["model"][iou.index[0]], f"{iou.iloc[0] - iou.iloc[1]:.3f}", words))
+    if {(name, each) for name, each, _ in leads} == {(table["model"].iloc[0], lead)}:
         return None
-    told = " or ".join(f"{each} at the epoch of the {words}" for each, words in leads)
-    return f"Not all models are tested by the same rule: the lead of {lead} would be {told} for all."
+    (first, by_loss, loss), (second, by_iou, highest) = leads
+    return (
+        f"One rule does not choose the tested epoch of all: by the {loss} {first} would lead by {by_loss}, "
+        f"by the {highest} {'' if second == first else f'{second} '}by {by_iou}."
+    )
 
 
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def single_try(found: Evidence, score: str) -> str:
 
 
 def others(found: Evidence) -> str:
-    """A sentence on all models but the one with the highest mean."""
+    """Sentences on all models but the one with the highest mean."""
     rest = {name: model for name, model in found.models.items() if name != found.highest}
     single = [name for name, model in rest.items() if model.claims[found.claim].estimate is None]
     higher = [name for name in single if rest[name].mean > found.models[found.highest].mean]
@@ -139,8 +139,14 @@ def others(found: Evidence) -> str:
         (higher, f"higher but not judged, for {alone(found, higher)}"),
         (lower, f"not judged, for {alone(found, lower)}"),
     )
-    told = [f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
-    return f"{'; '.join(told)}."
+    return " ".join(f"{about(names, text)}." for names, text in parts if names)
+
+
+def about(names: list[str], text: str) -> str:
+    """A clause on one model, on a number of them, or on a list, which says of what first: names have commas."""
+    if 1 < len(names) <= MOST_NAMES:
+        return f"{text[0].upper()}{text[1:]}: {'; '.join(names)}"
+    return f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {text}"
 
 
 def alone(found: Evidence, names: list[str]) -> str:

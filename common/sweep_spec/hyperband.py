@@ -1,7 +1,7 @@
 """The bands of Hyperband: iterations after which `early_terminate: {type: hyperband}` compares runs."""
 
-from collections.abc import Mapping
-from typing import TypeGuard
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from common.sweep_spec.distributions import is_number
 
@@ -13,22 +13,42 @@ MAX_BANDS = 100
 LARGEST_BAND = 1e9
 
 
-def is_count(value: object) -> TypeGuard[int | float]:
-    """Whether a value of `early_terminate` is a usable count."""
-    return is_number(value) and value >= 1
+Fault = Literal["missing", "no count", "not above 1", "no switch", "no band"]
+
+
+def faults(section: Mapping[str, object]) -> Iterator[tuple[str, Fault]]:
+    """Keys of `early_terminate` that cannot be used; `max_iter` and `s` go before `min_iter`."""
+    is_sound = True
+    for key in ("max_iter", "s") if "max_iter" in section else ("min_iter",):
+        if key not in section or not _is_count(section[key]):
+            is_sound = False
+            yield key, "no count" if key in section else "missing"
+    eta = section.get("eta", ETA)
+    if not is_number(eta) or eta <= 1:
+        is_sound = False
+        yield "eta", "not above 1"
+    if not isinstance(section.get("strict", False), bool):
+        yield "strict", "no switch"
+    if is_sound and not _bands(section):
+        yield "max_iter", "no band"
 
 
 def bands(section: Mapping[str, object]) -> tuple[int, ...]:
-    """Iterations after which runs are compared, ascending; empty if `early_terminate` names none.
+    """Iterations after which runs are compared, ascending; empty if `early_terminate` has a fault."""
+    return () if any(faults(section)) else _bands(section)
 
-    `max_iter` and `s` go before `min_iter`.
-    """
-    eta, first, last, s = section.get("eta", ETA), *(section.get(key) for key in ("min_iter", "max_iter", "s"))
-    if not is_count(eta) or eta <= 1:
-        return ()
-    if is_count(last) and is_count(s):
-        return _bands_to(last, s, eta)
-    return _bands_from(first, eta) if is_count(first) else ()
+
+def _is_count(value: object) -> bool:
+    return is_number(value) and value >= 1 and value == int(value)
+
+
+def _bands(section: Mapping[str, Any]) -> tuple[int, ...]:
+    eta = section.get("eta", ETA)
+    return (
+        _bands_to(section["max_iter"], section["s"], eta)
+        if "max_iter" in section
+        else _bands_from(section["min_iter"], eta)
+    )
 
 
 def _bands_from(min_iter: float, eta: float) -> tuple[int, ...]:

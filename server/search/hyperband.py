@@ -7,11 +7,19 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from common.sweep_spec import hyperband
-from common.sweep_spec.distributions import is_number
 from server.search.errors import SearchError
 from server.search.past_runs import Metric, PastRun
+
+REMEDIES: dict[hyperband.Fault, str] = {
+    "missing": "{key} is missing; give min_iter, or max_iter and s.",
+    "no count": "{key} is {value!r}; it must be a whole number from 1.",
+    "not above 1": "{key} is {value!r}; it must be a number above 1.",
+    "no switch": "{key} is {value!r}; write true or false.",
+    "no band": "max_iter / eta is below 1, so no band is left; raise max_iter.",
+}
 
 
 @dataclass(frozen=True)
@@ -94,34 +102,16 @@ def _fraction(eta: float) -> str:
     return {2.0: "half", 3.0: "third", 4.0: "quarter"}.get(eta, f"1/{eta:g}")
 
 
-def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]:
+def read_hyperband(section: Mapping[str, Any]) -> tuple[Hyperband, list[str]]:
     """Hyperband of an `early_terminate:` section, and warnings; raises SearchError."""
     if section.get("type") != "hyperband":
         raise SearchError(
             f"early_terminate: there is no type {section.get('type')!r}; write hyperband (for others use `pruner:`)."
         )
-    eta, strict = section.get("eta", hyperband.ETA), section.get("strict", False)
-    if not is_number(eta) or eta <= 1:
-        raise SearchError(f"early_terminate: eta is {eta!r}; it must be a number above 1.")
-    if not isinstance(strict, bool):
-        raise SearchError(f"early_terminate: strict is {strict!r}; write true or false.")
+    for key, fault in hyperband.faults(section):
+        raise SearchError(f"early_terminate: {REMEDIES[fault].format(key=key, value=section.get(key))}")
     warnings = [f"early_terminate: the key {key!r} is ignored." for key in section if key not in hyperband.KEYS]
-    if "max_iter" in section:
-        if "min_iter" in section:
-            warnings.append("early_terminate: max_iter sets the bands, min_iter is ignored; give one of them.")
-        _check_whole(section, "max_iter", "s")
-    else:
-        _check_whole(section, "min_iter")
-    bands = hyperband.bands(section)
-    if not bands:
-        raise SearchError("early_terminate: max_iter / eta is below 1, so no band is left; raise max_iter.")
-    return Hyperband(float(eta), strict, bands), warnings
-
-
-def _check_whole(section: Mapping[str, object], *keys: str) -> None:
-    for key in keys:
-        if key not in section:
-            raise SearchError(f"early_terminate: {key} is missing; give min_iter, or max_iter and s.")
-        value = section[key]
-        if not hyperband.is_count(value) or value != int(value):
-            raise SearchError(f"early_terminate: {key} is {value!r}; it must be a whole number from 1.")
+    if {"max_iter", "min_iter"} <= set(section):
+        warnings.append("early_terminate: max_iter sets the bands, min_iter is ignored; give one of them.")
+    eta = float(section.get("eta", hyperband.ETA))
+    return Hyperband(eta, section.get("strict", False), hyperband.bands(section)), warnings

@@ -128,6 +128,30 @@ def test_a_fleet_that_nobody_reads_any_more_stops_and_puts_its_trial_off(machine
     assert trial["put_off"]
 
 
+def test_a_sweep_paused_meanwhile_is_waited_for_and_goes_on(machine: Machine) -> None:
+    path = machine.made(machine.sweep(seed=[1]))
+
+    def turn(state: str) -> None:
+        change = "mutation ($id: ID!, $s: String) { upsertSweep(input: {id: $id, state: $s}) { sweep { state } } }"
+        query = """query ($p: String!, $e: String!, $s: String!) {
+            project(name: $p, entityName: $e) { sweep(sweepName: $s) { id } } }"""
+        entity, project, name = path.split("/")
+        found = machine.client.server.graphql(query, e=entity, p=project, s=name)[1]["data"]["project"]["sweep"]
+        answer = machine.client.server.graphql(change, id=found["id"], s=state)[1]
+        assert answer["data"]["upsertSweep"]["sweep"]["state"] == state
+
+    turn("PAUSED")
+    fleet = machine.start(path, "--agents=1")
+    assert fleet.stdout
+    for line in fleet.stdout:
+        if line.endswith(f"the sweep is paused; it hands out runs after `wandb sweep --resume {path}`\n"):
+            break
+    turn("RUNNING")
+    printed = machine.finish(fleet)
+    assert fleet.returncode == 0, printed
+    assert "1 finished" in printed
+
+
 def test_why_a_fleet_cannot_start_is_an_event_too(machine: Machine) -> None:
     fleet = machine.start("local/fleet/nowhere", "--events", stderr=subprocess.DEVNULL)
     (event,) = map(json.loads, machine.finish(fleet).splitlines())

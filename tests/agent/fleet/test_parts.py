@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -279,6 +280,22 @@ def test_the_step_of_a_long_epoch_is_shown_until_the_epoch_is_over(
     add(progress, "step", epoch=2, epochs=9, step=1, steps=3)
     made.poll()
     assert made.lines[1].progress_text() == "epoch 2 of 9, step 1 of 3, val IoU 0.500"
+
+
+def test_of_a_paused_sweep_one_agent_speaks_for_all() -> None:
+    made = board(terminal=False)
+    made.add_agent(2, "GPU 1")
+    for number in (1, 2):
+        made.handle(number, {"state": "waiting", "paused": False})
+        made.handle(number, {"state": "waiting", "paused": True})
+    assert said(made).count("`wandb sweep --resume local/puzzle/s`") == 1
+    made.handle(2, {"state": "waiting", "paused": False})
+    made.last_line = -math.inf
+    made.poll()
+    assert [line.split("] ")[1] for line in said(made).splitlines()[1:]] == [
+        "agent 1: the sweep is paused",
+        "agent 2: waiting for a run",
+    ]
 
 
 def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ def test_the_threshold_pruner_needs_no_other_run() -> None:
         ({"early_terminate": {"type": "hyperband"}}, "min_iter is missing"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 9}}, "s is missing"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 0}}, "min_iter is 0;"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 2.5}}, "min_iter is 2.5;"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1}}, "eta is 1;"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "strict": "yes"}}, "strict is 'yes'"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 2, "s": 3}}, "raise max_iter"),
