@@ -95,7 +95,7 @@ def end_quietly() -> None:
     """Answer Ctrl-C while a command is still importing with one line and exit status 130, not a traceback.
 
     To be called when its package is imported; does nothing outside of `python -m`.
-    Once the command's own module has its `main`, Ctrl-C raises KeyboardInterrupt again.
+    Once the command's own module calls its `main`, Ctrl-C raises KeyboardInterrupt again.
     """
     if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
@@ -123,7 +123,14 @@ def _command() -> str:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    if hasattr(sys.modules["__main__"], "main"):
+    """Raise KeyboardInterrupt once the command's module calls a function; while it imports and defines, end."""
+    command = sys.modules["__main__"]
+    called = None
+    while frame and not (frame.f_globals is vars(command) and frame.f_code.co_name == "<module>"):
+        called, frame = frame, frame.f_back
+    is_over = frame is None and hasattr(command, "main")
+    is_called = frame and called and "importlib" not in called.f_code.co_filename
+    if is_over or is_called:
         raise KeyboardInterrupt
     print(f"{_command()}: ended before it began", file=sys.stderr, flush=True)
     os._exit(130)

@@ -12,6 +12,7 @@ class Variable(NamedTuple):
 
 
 OWN = {
+    "PUZZLE_CACHE": Variable("folder of files that commands keep between calls; they may be deleted", "`.cache`"),
     "PUZZLE_RUNS": Variable("folder of the states of runs that are under way", "`.cache/runs`"),
     "PUZZLE_FLEET": Variable("folder of the fleets' journals", "`.cache/fleet`"),
     "PUZZLE_EVENTS": Variable(
@@ -38,9 +39,6 @@ OTHERS = {
 ROOT = Path(__file__).resolve().parents[1]
 """Root folder of the project."""
 
-CACHE = ROOT / ".cache"
-"""Files that commands keep between calls; they may be deleted."""
-
 WANDB_FOLDERS = ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_DIR")
 
 
@@ -49,6 +47,9 @@ def own(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     if name not in OWN:
         raise KeyError(name)
     return environ.get(name) or None
+
+
+CACHE = Path(own("PUZZLE_CACHE") or ROOT / ".cache")
 
 
 def private_wandb(folder: Path) -> dict[str, str]:

@@ -88,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _resolve(name: str) -> Path:
     try:
         return synthetic.resolve(name)
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError([f"{error}."]) from error
 

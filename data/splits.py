@@ -1,4 +1,4 @@
-"""Deal pictures to train, val and test at random, so that groups stay together: positions in, splits out."""
+"""Split pictures into train, val and test: at random or by folds of a cross-validation, groups kept together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

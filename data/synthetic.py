@@ -20,6 +20,7 @@ from common.drawn_data import PRETRAINING_SIZE, SIZE, parse_drawn
 from common.environment import CACHE
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
+from data.problems import DataError
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
@@ -106,7 +107,10 @@ def resolve(name: str) -> Path:
     the size, for pretraining.
 
     Safe when several processes ask at once: each draws aside, the first to finish is kept.
-    Raises ValueError for another form of drawn.
+
+    Raises:
+        ValueError: another form of drawn.
+        DataError: they cannot be written.
     """
     drawn = parse_drawn(name)
     if drawn is None:
@@ -114,19 +118,27 @@ def resolve(name: str) -> Path:
     n, seed = drawn.n, DEFAULT_SEED if drawn.seed is None else drawn.seed
     target = CACHE / (f"drawn-{seed}-{n}-{_version()}" if n else f"drawn-{seed}-{_version()}")
     if not target.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=CACHE))
         try:
-            if n:
-                held_out = max(1, n // 10)
-                height, width = PRETRAINING_SIZE
-                write(aside, seed, n, held_out, held_out, height=height, width=width, one_evening=False)
-            else:
-                write(aside, seed)
-            _publish(aside, target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            _draw_into(target, seed, n)
+        except OSError as error:
+            reason = f"drawn photographs cannot be written to {target} ({error.strerror or error})"
+            raise DataError([f"{reason}: free some disk, or name another folder in PUZZLE_CACHE."]) from None
     return target
+
+
+def _draw_into(target: Path, seed: int, n: int) -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=CACHE))
+    try:
+        if n:
+            held_out = max(1, n // 10)
+            height, width = PRETRAINING_SIZE
+            write(aside, seed, n, held_out, held_out, height=height, width=width, one_evening=False)
+        else:
+            write(aside, seed)
+        _publish(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _publish(aside: Path, target: Path) -> None:

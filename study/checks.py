@@ -30,7 +30,7 @@ def settings(plan: StudyPlan, sweep_file: Path, overrides: Mapping[str, object])
         file.write_text(plan.yaml)
         env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
         code, printed, errors = _ask("agent.lint", str(file), env=env | private_wandb(Path(folder)))
-    if code > 1:
+    if code > 1 or not printed:
         raise StudyError(errors)
     (report,) = json.loads(printed)
     lines = [_text(each, sweep_file, overrides) for each in report["findings"]]

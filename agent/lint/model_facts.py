@@ -4,6 +4,7 @@ A model is tried on torch's meta device, which takes milliseconds; to import tor
 a model that was never asked about before pays them.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -100,9 +101,10 @@ def _read(cache: Path) -> dict[str, Any]:
 
 
 def _write(cache: Path, content: dict[str, Any]) -> None:
-    """Write the file in one step; of two writers at once, the entries of the first are lost."""
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    write_text(cache, json.dumps(content, indent=1))
+    """Write the file in one step, if it can be; of two writers at once, the entries of the first are lost."""
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        write_text(cache, json.dumps(content, indent=1))
 
 
 def probe(architecture: str, backbone: str, width: int, image_size: int) -> Facts:

@@ -21,13 +21,14 @@ from analysis.pull.masks import Predictions
 from analysis.pull.predictions import LazyPredictions
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
+from common.environment import own
 from common.text import some
 from common.wandb_api import CLOUD, ServerUnavailable, check_answers
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
 
-CACHE = Path(".cache")
+CACHE = Path(own("PUZZLE_CACHE") or ".cache")
 REQUIRED = (
     *("architecture", "backbone", "weights"),
     *(keys.VAL_IOU, keys.VAL_LOSS, keys.TEST_RULE, *map(keys.test_metric, keys.METRICS)),

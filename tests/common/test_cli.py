@@ -117,7 +117,15 @@ def test_an_error_without_a_code_is_a_fault() -> None:
 
 @pytest.mark.parametrize(
     ("command", "imported"),
-    [("study", "wandb"), ("analysis", "pandas"), ("server", "uvicorn"), ("data", "numpy"), ("agent.train", "torch")],
+    [
+        ("study", "wandb"),
+        ("analysis", "pandas"),
+        ("analysis", "matplotlib"),
+        ("analysis.figures", "matplotlib"),
+        ("server", "uvicorn"),
+        ("data", "numpy"),
+        ("agent.train", "torch"),
+    ],
 )
 def test_ctrl_c_while_a_command_imports_is_one_line(command: str, imported: str, tmp_path: Path) -> None:
     (tmp_path / f"{imported}.py").write_text("import signal\nprint('importing', flush=True)\nsignal.pause()\n")

@@ -13,6 +13,7 @@ from data import synthetic
 from data.dataset import load_dataset
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import smooth
+from data.problems import DataError
 
 SMALL = (96, 128)
 
@@ -250,9 +251,16 @@ def test_a_failed_drawing_leaves_nothing_behind(small_drawings: Path, monkeypatc
         raise OSError("disk full")
 
     monkeypatch.setattr(synthetic, "write", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match=r"\(disk full\).*PUZZLE_CACHE"):
         synthetic.resolve("drawn")
     assert list(small_drawings.iterdir()) == []
+
+
+def test_a_cache_that_can_be_no_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(synthetic, "CACHE", tmp_path / "file" / "cache")
+    with pytest.raises(DataError, match=r"Not a directory.*PUZZLE_CACHE"):
+        synthetic.resolve("drawn")
 
 
 def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -66,6 +66,14 @@ def test_a_model_is_built_once_and_again_when_a_library_changes(
     facts.look_up.cache_clear()
 
 
+def test_a_cache_that_cannot_be_written_remembers_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    facts.look_up.cache_clear()
+    found = facts.look_up("unet_bilinear", "none", 4, tmp_path / "file" / "models.json")
+    assert found == facts.look_up("unet_bilinear", "none", 4, tmp_path / "models.json")
+    assert [each.name for each in tmp_path.iterdir() if each.suffix] == ["models.json"]
+
+
 def test_what_is_remembered_is_that_of_this_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other code of our models, or none, has another stamp."""
     now = facts._stamp.__wrapped__()
