@@ -40,7 +40,8 @@ def main() -> int:
         print(f"\nstudy: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"\nstudy: {error.filename or arguments.results}: {error.strerror}", file=sys.stderr)
+        where = error.filename or arguments.results
+        print(f"\nstudy: {where} cannot be used ({error.strerror}); --results names another folder", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstudy: stopped; the same command goes on from the trials that are finished", file=sys.stderr)

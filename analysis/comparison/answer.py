@@ -73,9 +73,10 @@ def by_one_rule(table: pd.DataFrame) -> str | None:
     if {(name, each) for name, each, _ in leads} == {(table["model"].iloc[0], lead)}:
         return None
     (first, by_loss, loss), (second, by_iou, highest) = leads
+    other = "" if second == first else f"{second} "
     return (
-        f"One rule does not choose the tested epoch of all: by the {loss} {first} would lead by {by_loss}, "
-        f"by the {highest} {'' if second == first else f'{second} '}by {by_iou}."
+        f"If one rule chose every tested epoch, {first} would lead by {by_loss} ({loss}), or {other}by {by_iou} "
+        f"({highest})."
     )
 
 
