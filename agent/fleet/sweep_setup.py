@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from common.names import BadName
 from common.retry import retry
 from common.sweep_spec import file as sweep_file
 from common.sweep_spec.file import SweepFileError
+from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 LOGIN_WAITS = (0.0, 0.0)
@@ -95,16 +96,42 @@ def _find(text: str, new: bool) -> SweepInfo:
         return fetch_info(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
     named = str(config.get("project") or project or "uncategorized")
     entity = str(config.get("entity") or entity)
-    memories, made_of = state_folder() / "made", (entity, named, Path(text).read_text())
+    file, memories, made_of = (
+        str(Path(text).resolve()),
+        state_folder() / "made",
+        (entity, named, Path(text).read_text()),
+    )
     here, anywhere = _digest(base_url, *made_of), _digest(*made_of)
     with journal.exclusive_lock(memories):  # of two fleets that start at once, one makes the sweep
         if not new:
             for memory in (*memories.glob(f"{here}*.json"), *memories.glob(f"*-{anywhere}.json")):
                 if earlier := _find_earlier(memory, base_url, key):
                     return earlier
+        unfinished = _describe_unfinished(memories, file, base_url)
         sweep = create(config, base_url, key, entity, named)
-        journal.write_json(memories / f"{here}-{anywhere}.json", asdict(sweep) | {"key": ""})
-    return fetch_info(sweep, f"made the sweep {sweep.path} from {text}")
+        journal.write_json(memories / f"{here}-{anywhere}.json", asdict(sweep) | {"key": "", "file": file})
+    return fetch_info(sweep, f"made the sweep {sweep.path} from {text}{unfinished}")
+
+
+def _describe_unfinished(memories: Path, file: str, base_url: str) -> str:
+    """Words on a sweep that the same file made before, with another text or `--new`, and that has trials to finish."""
+    for memory in sorted(memories.glob("*.json")):
+        sweep, made_of = _read_memory(memory)
+        if not sweep or (made_of, sweep.base_url) != (file, base_url):
+            continue
+        if n := len(journal.read_all(state_folder() / sweep.name / "trials")):
+            return f"; the sweep that it made before has {plural(n, 'trial')} to finish: python -m agent.fleet {sweep.path}"
+    return ""
+
+
+def _read_memory(memory: Path) -> tuple[Sweep | None, str]:
+    """A sweep, without a key and at its server's address then, and the file that made it. None if it cannot be read."""
+    try:
+        facts = json.loads(memory.read_text())
+        sweep = Sweep(facts["base_url"], "", facts["entity"], facts["project"], facts["name"])
+        return sweep, str(facts.get("file"))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None, ""
 
 
 def check_sweep_path(text: str, parts: list[str], new: bool) -> None:
@@ -231,10 +258,13 @@ def _why_ended(sweep: Sweep, state: str, n_runs: int, expected: int | None) -> E
 
 def _find_earlier(memory: Path, base_url: str, key: str) -> SweepInfo | None:
     """The sweep that an earlier start made of the same file, if this server has it and it is not done."""
+    made, _ = _read_memory(memory)
+    if made is None:
+        return None
+    sweep = replace(made, base_url=base_url, key=key)
     try:
-        sweep = Sweep(**json.loads(memory.read_text()) | {"base_url": base_url, "key": key})
         fields = sweep.fetch()
-    except (OSError, ValueError, TypeError, RequestRefused):
+    except RequestRefused:
         return None
     except ServerUnavailable as error:
         raise SweepError(str(error)) from None

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ import pytest
 
 from agent.fleet import sweep_setup
 from agent.fleet.__main__ import main
+from agent.fleet.journal import Trial, write_json
 from agent.fleet.sweep_client import Sweep
 from agent.fleet.sweep_setup import SweepDone, SweepError
 from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
@@ -307,6 +309,22 @@ def test_a_sweep_is_found_on_its_server_at_another_address_and_on_no_other_serve
     Everywhere.known.add(("http://a:2", "s0"))
     assert find("http://a:2") == Everywhere("http://a:2", "k", "me", "p", "s0")
     assert [find(address).name for address in ("http://a:1", "http://b")] == ["s0", "s1"]
+
+
+def test_of_a_file_that_was_changed_the_sweep_before_is_named_while_it_has_trials_to_finish(
+    find: Callable[[str], Sweep], tmp_path: Path
+) -> None:
+    file = tmp_path / "sweep.yaml"
+    for name, n in (("s0", 1), ("s1", 0)):
+        assert find("http://a").name == name
+        (tmp_path / "fleet" / name / "trials").mkdir(parents=True)
+        for number in range(n):
+            trial = Trial(f"r{number}", {}, None, "agent", put_off=True)
+            write_json(tmp_path / "fleet" / name / "trials" / f"r{number}.json", asdict(trial))
+        file.write_text(file.read_text() + "# changed\n")
+    news = sweep_setup.find(str(file), new=False).news
+    assert "made the sweep me/p/s2" in news
+    assert news.endswith("1 trial to finish: python -m agent.fleet me/p/s0")
 
 
 def test_a_journal_that_cannot_be_kept_is_one_sentence_before_a_sweep_is_made(
