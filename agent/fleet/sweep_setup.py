@@ -120,7 +120,8 @@ def _describe_unfinished(memories: Path, file: str, base_url: str) -> str:
         if not sweep or (made_of, sweep.base_url) != (file, base_url):
             continue
         if n := len(journal.read_all(state_folder() / sweep.name / "trials")):
-            return f"; the sweep that it made before has {plural(n, 'trial')} to finish: python -m agent.fleet {sweep.path}"
+            command = f"python -m agent.fleet {sweep.path}"
+            return f"; the sweep that it made before has {plural(n, 'trial')} to finish: {command}"
     return ""
 
 
