@@ -22,10 +22,10 @@ from common.environment import ROOT
 from common.files import beside
 from common.study_record import BadRecord, StudyRecord
 from common.text import clock
-from study import checks, login, processes, sweep
+from study import checks, processes, server, sweep
 from study.checks import short_path
-from study.login import Server, browser_link
 from study.plan import StudyError, StudyPlan, make_plan
+from study.server import Server, browser_link
 
 
 def main() -> int:
@@ -68,9 +68,9 @@ def study(arguments: argparse.Namespace) -> bool:
     Raises:
         StudyError: it cannot start, or cannot go on.
     """
-    own = login.server_of_environment(os.environ)
+    own = server.server_of_environment(os.environ)
     if own:
-        login.check(own)
+        server.check(own)
     results: Path = arguments.results
     data = resolve_data(arguments.data)
     overrides = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
@@ -79,7 +79,7 @@ def study(arguments: argparse.Namespace) -> bool:
     print(checks.settings(plan, arguments.sweep, settings), end="", flush=True)
     digest, pictures = checks.photographs(data, plan.image_size)
     print(pictures, end="", flush=True)
-    with record_start(plan.folder), exclusive_lock(results), server(own, results / "server") as address:
+    with record_start(plan.folder), exclusive_lock(results), open_server(own, results / "server") as address:
         env = processes.environment(plan.folder, address.login)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
@@ -137,13 +137,13 @@ def exclusive_lock(results: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def server(own: Server | None, folder: Path) -> Iterator[Server]:
+def open_server(own: Server | None, folder: Path) -> Iterator[Server]:
     """The server: the person's own, or the embedded one with its data in `folder`."""
     if own:
         print(f"study: using the W&B server of your environment, {own.base_url}", flush=True)
         yield own
         return
-    with login.embedded_server(folder.resolve()) as started:
+    with server.embedded_server(folder.resolve()) as started:
         print(
             f"study: no W&B login in the environment, so the embedded server keeps the runs: "
             f"{started.base_url}, data in {short_path(folder)}",

@@ -17,9 +17,9 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from common.retry import retry
 from study import processes
-from study.login import Server
 from study.plan import StudyError, StudyPlan
 from study.progress import Progress
+from study.server import Server
 
 NO_SUCH_SWEEP = "Could not find sweep"
 """Beginning of the client's message when there is no such sweep."""

@@ -16,8 +16,8 @@ from common import study_record
 from common.cli import Parser, exit_code
 from common.environment import ROOT
 from common.study_record import BadRecord, StudyRecord
-from study.login import embedded_server
 from study.plan import StudyError
+from study.server import embedded_server
 
 VALUED = ("--out", "--margin", "--metric-definition", "--models")
 """Options of these commands whose next argument is their value, and names no study."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from study.login import Server, browser_link, check, embedded_server, server_of_environment
 from study.plan import StudyError
+from study.server import Server, browser_link, check, embedded_server, server_of_environment
 from tests.canned import Answer, canned
 from tests.server import running
 
