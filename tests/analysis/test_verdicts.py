@@ -118,7 +118,7 @@ def test_a_lower_model_with_one_run_is_told_apart_from_a_higher_one() -> None:
     made = cells([0.95, 0.92, 0.91, 0.80], 3, 8, spread=0.008)
     alone = {key: v for key, v in made.items() if key[0] in (1, 2) or not key[2]}
     second = answers(compare(scored(alone)))[1]
-    assert "backbone00 is higher but not judged, for it has one run; " in second
+    assert "backbone00 is higher but not judged, for it has one run. " in second
     assert "backbone03 is not judged, for it has one run." in second
 
 
