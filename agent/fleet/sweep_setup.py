@@ -96,11 +96,8 @@ def _find(text: str, new: bool) -> SweepInfo:
         return fetch_info(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
     named = str(config.get("project") or project or "uncategorized")
     entity = str(config.get("entity") or entity)
-    file, memories, made_of = (
-        str(Path(text).resolve()),
-        state_folder() / "made",
-        (entity, named, Path(text).read_text()),
-    )
+    file, memories = str(Path(text).resolve()), state_folder() / "made"
+    made_of = (entity, named, Path(text).read_text())
     here, anywhere = _digest(base_url, *made_of), _digest(*made_of)
     with journal.exclusive_lock(memories):  # of two fleets that start at once, one makes the sweep
         if not new:
