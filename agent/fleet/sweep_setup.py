@@ -238,8 +238,6 @@ def fetch_info(sweep: Sweep, news: str) -> SweepInfo:
     n_runs, expected = fields["runCount"] or 0, fields["runCountExpected"]
     if fields["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials"):
         raise _why_ended(sweep, fields["state"], n_runs, expected)
-    if fields["state"] == "PAUSED":
-        news += f"; it is paused, and hands out runs after `wandb sweep --resume {sweep.path}`"
     config = yaml.safe_load(fields["config"] or "") or {}
     check_online(f"sweep {sweep.path}", config.get("command") or ())
     return SweepInfo(sweep, config, expected, n_runs, news, preempted)

@@ -75,11 +75,17 @@ def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
     return Part(own, compare(own))
 
 
-def beside(paths: Sequence[str], name: str) -> Part | None:
-    """The exported study `name` that lies beside the one that the notebook is about; None if there is none."""
+def beside(paths: Sequence[str], name: str, backbone: str | None = None) -> Part | None:
+    """The exported study `name` that lies beside the one that the notebook is about; None if there is none.
+
+    Of it the runs on one backbone, if that is named; "none" are the U-Nets from scratch.
+    """
     folder = study_folder.place(paths[0]) if len(paths) == 1 else None
     other = study_folder.place(str(folder.parent / name)) if folder else None
-    return part(from_folder(other)) if other else None
+    if other is None:
+        return None
+    study = from_folder(other)
+    return part(study, None if backbone is None else study.runs["backbone"] == backbone)
 
 
 def bullets(lines: Iterable[str], otherwise: str = "Nothing.") -> Markdown:

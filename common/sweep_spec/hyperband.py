@@ -1,4 +1,4 @@
-"""The bands of Hyperband: iterations after which `early_terminate: {type: hyperband}` compares runs."""
+"""Hyperband, W&B's `early_terminate`: faults of its keys, and bands, the iterations after which it compares."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal

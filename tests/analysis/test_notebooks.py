@@ -73,6 +73,10 @@ def test_studies_beside_an_exported_one_are_part_of_its_notebooks(tmp_path: Path
     other = show.beside([str(tmp_path)], "augmentation")
     assert other
     assert len(other.study.runs) == 2
+    unets = show.beside([str(tmp_path)], "lab", "none")
+    assert unets
+    assert set(unets.study.runs["backbone"]) == {"none"}
+    assert len(unets.study.runs) < 3
     assert show.beside([str(tmp_path)], "evidence") is None
     assert show.beside(["a/b", "a/c"], "augmentation") is None
 
@@ -289,6 +293,25 @@ def test_the_order_of_the_decoders_at_512_pixels_is_that_of_the_explanation() ->
     for backbone in ("tu-tf_efficientnet_lite0/none", "tu-tf_efficientnet_lite0/imagenet"):
         assert runs[f"deeplabv3plus/{backbone}"] < runs[f"unet/{backbone}"]
     assert runs["deeplabv3plus/resnet18/none"] > runs["unet/resnet18/none"]
+
+
+def test_the_falls_at_512_pixels_are_those_of_the_explanation() -> None:
+    lab = from_folder(runner.ROOT / "docs/study/lab")
+    falls, best_epochs, gaps = {}, {}, {}
+    for model in ("unet_transposed", "unet_bilinear"):
+        run_id = lab.runs.set_index("model")["run_id"][model]
+        history = lab.history[lab.history["run_id"] == run_id].set_index("epoch").sort_index()
+        iou = history[keys.VAL_IOU]
+        fell = iou.cummax().shift() - iou > 0.1
+        falls[model] = set(iou.index[fell])
+        best_epochs[model] = int(iou.idxmax())
+        gaps[model] = history["val/bn_gap"][fell].max()
+        assert history["train/iou"][6:].min() > 0.9
+    assert [len(each) for each in falls.values()] == [9, 11]
+    assert falls["unet_transposed"] < falls["unet_bilinear"]
+    assert list(best_epochs.values()) == [17, 12]
+    assert len([epoch for epoch in falls["unet_transposed"] if epoch < 17]) == 8
+    assert max(gaps.values()) == pytest.approx(0.28, abs=0.005)
 
 
 def test_the_deepest_map_of_deeplabv3plus_has_the_size_of_the_explanation() -> None:
