@@ -107,12 +107,12 @@ the rim comes from the image size, because a model cannot see what is finer than
 
 LARGE = """## At 512 pixels and the paper's width
 
-The sheet's own size: 512 × 512 pixels, 64 channels on the first level, 80 visits, and otherwise the settings of this
-notebook (`sweeps/lab.yaml`, docs/study/lab). Each of the two takes a processor core almost six hours, so there is one
-run of each, and their order proves nothing."""
+The two as the sheet asks for them: 512 × 512 pixels, 64 channels on the first level, 80 visits, a constant learning
+rate of 0.001 (`sweeps/lab.yaml`, docs/study/lab). Each takes a processor core almost six hours, so there is one run of
+each, and their order proves nothing."""
 
-FALLS = """In about half of the epochs, nine and eleven of twenty, IoU of validation lies more than 0.1 below the best
-so far. The nine are among the eleven: both runs see the same photographs in the same order. Statistics recomputed from
+FALLS = """In nine and eleven of the twenty epochs of docs/study/lab, IoU of validation lies over 0.1 below the best so
+far. The nine are among the eleven: both runs see the same photographs in the same order. Statistics recomputed from
 the training images gain up to 0.28 there, and do not undo the fall. It is not what overfitting looks like: IoU of
 training stays level, and after eight such falls transposed convolution has its best epoch. The likely reason is a
 learning rate that is high for models of this width and stays so to the end; no run here tests that. These epochs are
